@@ -1,0 +1,2 @@
+//! Certificates for devices.
+#![no_std]

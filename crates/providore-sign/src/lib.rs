@@ -1,0 +1,2 @@
+//! Signed HTTP for devices with one shared secret.
+#![no_std]

@@ -1,0 +1,69 @@
+//! What was wrong with the bytes, and where.
+
+/// A parse failure: the kind of fault and the byte at which it was noticed.
+///
+/// The offset counts from the start of the value that was handed to the parser (a header value,
+/// a request target), never from the start of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} at byte {offset}")]
+pub struct ParseError {
+    kind: ParseErrorKind,
+    offset: usize,
+}
+
+impl ParseError {
+    pub(crate) const fn new(kind: ParseErrorKind, offset: usize) -> Self {
+        Self { kind, offset }
+    }
+
+    /// What was wrong.
+    #[must_use]
+    pub const fn kind(&self) -> ParseErrorKind {
+        self.kind
+    }
+
+    /// The byte at which it was noticed, counted from the start of the parsed value.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.offset
+    }
+}
+
+/// The kinds of [`ParseError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseErrorKind {
+    /// The value is empty where something is needed.
+    #[error("empty value")]
+    Empty,
+    /// The value is longer than its limit, which the type documents.
+    #[error("value over its length limit")]
+    TooLong,
+    /// A byte that the grammar does not allow at this place.
+    #[error("unexpected byte")]
+    UnexpectedByte,
+    /// The value ends where the grammar needs more.
+    #[error("value ends too early")]
+    UnexpectedEnd,
+    /// `Authorization` carries another scheme than `Hmac`.
+    #[error("authorization scheme is not Hmac")]
+    WrongScheme,
+    /// A parameter or header that must be there is not.
+    #[error("a mandatory part is missing")]
+    Missing,
+    /// A parameter or header that may be there once is there twice.
+    #[error("a part that may occur once is repeated")]
+    Duplicate,
+    /// Not the standard base64 of 32 bytes.
+    #[error("not the base64 of a 32 byte tag")]
+    InvalidBase64,
+    /// A date or time with a field outside its range, such as 30 February or second 61.
+    #[error("not a date that exists")]
+    OutOfRange,
+    /// A name that would mean something to a file system, such as `..`.
+    #[error("name could be read as a path")]
+    PathLike,
+    /// A word that is not one of the known ones.
+    #[error("unknown name")]
+    Unknown,
+}
