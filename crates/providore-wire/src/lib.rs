@@ -1,10 +1,52 @@
 //! The bytes of providore: header grammar, canonical strings, timestamps, identifiers and routes.
+//!
+//! It does no cryptography, reads no clock, allocates nothing and has no opinion on who may say
+//! what: a value of these types is well formed, not true. `providore-sign` verifies it.
+//!
+//! ```
+//! use providore_wire::{DeviceId, Route, Target, Timestamp};
+//!
+//! let device: DeviceId = "d8fa0180".parse()?;
+//! let target = Target::parse("/firmware?version=1.4.0")?;
+//! assert_eq!(Route::of(target.path()), Some(Route::Firmware));
+//! let created: Timestamp = "2026-01-02T14:04:05+11:00".parse()?;
+//! assert_eq!(created.to_rfc3339().as_str(), "2026-01-02T03:04:05Z");
+//!
+//! let error = "d8fa/0180".parse::<DeviceId>().unwrap_err();
+//! assert_eq!(error.to_string(), "unexpected byte at byte 4");
+//! # Ok::<(), providore_wire::ParseError>(())
+//! ```
+//!
+//! | module or type | is |
+//! |---|---|
+//! | [`DeviceId`], [`FirmwareVersion`] | bounded names that are never a path |
+//! | [`Timestamp`] | an instant: every deployed spelling in, RFC 3339 out |
+//! | [`Target`], [`Route`], [`Method`] | what is asked for |
+//! | [`Signature`] | a published HMAC tag and its base64 |
+//! | [`original`] | headers and canonical strings of the `Original` dialect |
+//! | [`Dialect`] | which dialect an application chose |
+//! | [`ParseError`] | what was wrong, and at which byte |
+//!
+//! The crate has no features: it is `no_std` and needs no allocator, always.
 #![no_std]
 
+mod dialect;
 mod error;
 mod id;
+mod method;
+pub mod original;
+mod route;
+mod signature;
+mod target;
 mod text;
+mod timestamp;
 
+pub use dialect::Dialect;
 pub use error::{ParseError, ParseErrorKind};
 pub use id::{DeviceId, FirmwareVersion};
+pub use method::Method;
+pub use route::Route;
+pub use signature::Signature;
+pub use target::Target;
 pub use text::Text;
+pub use timestamp::Timestamp;

@@ -1,0 +1,76 @@
+//! What can be asked of a server.
+
+/// The routes of a provisioning server, shared by both dialects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Route {
+    /// `GET /config`: the configuration for the version that runs.
+    Config,
+    /// `GET /firmware`: an image, of the version named in the query or the newest.
+    Firmware,
+    /// `GET /firmware/check`: whether another version waits.
+    FirmwareCheck,
+    /// `GET /certificate`: the device's current certificate.
+    Certificate,
+    /// `POST /certificates/request`: a CSR in, a certificate out.
+    CertificateRequest,
+    /// `GET /certificates/crl.pem`: the revocation list; needs no signature.
+    CrlPem,
+    /// `GET /certificates/crl.der`: the same in DER; needs no signature.
+    CrlDer,
+    /// `GET /certificates/ca.pem`: the certificates of the CA; needs no signature.
+    CaPem,
+}
+
+impl Route {
+    /// Every route.
+    pub const ALL: [Self; 8] = [
+        Self::Config,
+        Self::Firmware,
+        Self::FirmwareCheck,
+        Self::Certificate,
+        Self::CertificateRequest,
+        Self::CrlPem,
+        Self::CrlDer,
+        Self::CaPem,
+    ];
+
+    /// The route of a path. Like the deployed servers, it ignores the case of ASCII letters and one
+    /// trailing slash; the bytes that are signed stay as they were sent.
+    ///
+    /// ```
+    /// use providore_wire::Route;
+    ///
+    /// assert_eq!(Route::of("/config/"), Some(Route::Config));
+    /// assert_eq!(Route::of("/../config"), None);
+    /// ```
+    #[must_use]
+    pub fn of(path: &str) -> Option<Self> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        Self::ALL
+            .into_iter()
+            .find(|route| route.path().eq_ignore_ascii_case(path))
+    }
+
+    /// The path as clients send it.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Config => "/config",
+            Self::Firmware => "/firmware",
+            Self::FirmwareCheck => "/firmware/check",
+            Self::Certificate => "/certificate",
+            Self::CertificateRequest => "/certificates/request",
+            Self::CrlPem => "/certificates/crl.pem",
+            Self::CrlDer => "/certificates/crl.der",
+            Self::CaPem => "/certificates/ca.pem",
+        }
+    }
+
+    /// Whether anybody may ask: public keys and revocations are no secret, and who checks a
+    /// certificate need not be a device.
+    #[must_use]
+    pub const fn is_public(self) -> bool {
+        matches!(self, Self::CrlPem | Self::CrlDer | Self::CaPem)
+    }
+}
