@@ -1,0 +1,198 @@
+//! The MAC key: a trait that a locked hardware key can implement, and the key in software.
+
+use core::fmt;
+
+use hmac::{Hmac, KeyInit as _, Mac as _, digest::CtOutput};
+use providore_wire::Signature;
+use sha2::Sha256;
+
+type HmacSha256 = Hmac<Sha256>;
+
+/// A key that computes HMAC-SHA-256 (RFC 2104) over data it is given in pieces.
+///
+/// The key itself never leaves: the ESP32-S2's HMAC peripheral with its key in eFuse fits as well
+/// as [`SoftwareKey`]. One computation runs at a time.
+///
+/// # Contract
+/// [`begin`](Self::begin) starts a computation and drops one that was not finished.
+/// [`update`](Self::update) and [`finish`](Self::finish) without a computation fail with
+/// [`KeyError::NotStarted`]; `finish` ends it. Pieces may have any length, also none, and their
+/// borders do not change the tag. `providore-testkit` has a conformance suite.
+pub trait MacKey {
+    /// Starts a computation.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the key cannot be used now.
+    fn begin(&mut self) -> Result<(), KeyError>;
+
+    /// Adds data.
+    ///
+    /// # Errors
+    /// [`KeyError::NotStarted`], or that the hardware failed.
+    fn update(&mut self, data: &[u8]) -> Result<(), KeyError>;
+
+    /// Ends the computation.
+    ///
+    /// # Errors
+    /// [`KeyError::NotStarted`], or that the hardware failed.
+    fn finish(&mut self) -> Result<ComputedTag, KeyError>;
+}
+
+impl<K: MacKey + ?Sized> MacKey for &mut K {
+    fn begin(&mut self) -> Result<(), KeyError> {
+        (**self).begin()
+    }
+
+    fn update(&mut self, data: &[u8]) -> Result<(), KeyError> {
+        (**self).update(data)
+    }
+
+    fn finish(&mut self) -> Result<ComputedTag, KeyError> {
+        (**self).finish()
+    }
+}
+
+/// Why a key did not compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The secret is empty, or longer than [`SoftwareKey::MAX_SECRET_LEN`].
+    #[error("secret is empty or too long")]
+    SecretLength,
+    /// `update` or `finish` without `begin`.
+    #[error("no computation was begun")]
+    NotStarted,
+    /// The hardware that holds the key reported a fault, named by its driver.
+    #[error("key hardware: {0}")]
+    Hardware(&'static str),
+}
+
+/// A tag that was computed here and not sent yet: secret, since who reads it can forge the message.
+///
+/// Comparing is in constant time; printing shows nothing. [`ComputedTag::publish`] turns it into
+/// the [`Signature`] of a message.
+pub struct ComputedTag(CtOutput<HmacSha256>);
+
+impl ComputedTag {
+    /// For implementors of [`MacKey`]: the 32 bytes that the hardware computed.
+    #[must_use]
+    pub fn from_bytes(tag: [u8; 32]) -> Self {
+        Self(CtOutput::new(tag.into()))
+    }
+
+    /// The tag as part of a message that is about to be sent.
+    #[must_use]
+    pub fn publish(self) -> Signature {
+        Signature::new((*self.0.as_bytes()).into())
+    }
+
+    /// Whether a received signature is this tag, in constant time.
+    #[must_use]
+    pub fn matches(&self, signature: &Signature) -> bool {
+        self.0 == CtOutput::new((*signature.as_bytes()).into())
+    }
+}
+
+impl fmt::Debug for ComputedTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ComputedTag(..)")
+    }
+}
+
+/// An HMAC-SHA-256 key in memory, erased when dropped.
+///
+/// A clone taken between `begin` and `finish` carries on the computation, which is how a server
+/// keeps the state behind a large body instead of hashing it again for each answer.
+///
+/// ```
+/// use providore_sign::{MacKey, SoftwareKey};
+///
+/// let mut key = SoftwareKey::new(b"correct horse battery staple")?;
+/// key.begin()?;
+/// key.update(b"GET\n")?;
+/// key.update(b"/config")?;
+/// let signature = key.finish()?.publish();
+/// assert_eq!(format!("{key:?}"), "SoftwareKey(..)");
+/// # Ok::<(), providore_sign::KeyError>(())
+/// ```
+#[derive(Clone)]
+pub struct SoftwareKey {
+    keyed: HmacSha256,
+    running: Option<HmacSha256>,
+}
+
+impl SoftwareKey {
+    /// The longest secret in bytes: four HMAC blocks, far above the 64 that add strength.
+    pub const MAX_SECRET_LEN: usize = 256;
+
+    /// A key from a device's secret. Secrets of the `Original` dialect are used as the bytes of
+    /// their text: one that looks like hex or base64 is not decoded.
+    ///
+    /// # Errors
+    /// [`KeyError::SecretLength`]; in particular the empty secret, with which a deployed firmware
+    /// was built by accident, is refused.
+    pub fn new(secret: &[u8]) -> Result<Self, KeyError> {
+        if secret.is_empty() || secret.len() > Self::MAX_SECRET_LEN {
+            return Err(KeyError::SecretLength);
+        }
+        let keyed = HmacSha256::new_from_slice(secret).map_err(|_| KeyError::SecretLength)?;
+        Ok(Self {
+            keyed,
+            running: None,
+        })
+    }
+}
+
+impl MacKey for SoftwareKey {
+    fn begin(&mut self) -> Result<(), KeyError> {
+        self.running = Some(self.keyed.clone());
+        Ok(())
+    }
+
+    fn update(&mut self, data: &[u8]) -> Result<(), KeyError> {
+        self.running
+            .as_mut()
+            .ok_or(KeyError::NotStarted)?
+            .update(data);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<ComputedTag, KeyError> {
+        let running = self.running.take().ok_or(KeyError::NotStarted)?;
+        Ok(ComputedTag(running.finalize()))
+    }
+}
+
+impl fmt::Debug for SoftwareKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SoftwareKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn _object_safe(_: &dyn MacKey) {}
+
+    #[test]
+    fn unusable_secrets_are_refused() {
+        assert_eq!(SoftwareKey::new(b"").unwrap_err(), KeyError::SecretLength);
+        assert_eq!(
+            SoftwareKey::new(&[7; 257]).unwrap_err(),
+            KeyError::SecretLength
+        );
+        assert!(SoftwareKey::new(&[7; 256]).is_ok());
+    }
+
+    #[test]
+    fn a_tag_matches_only_itself() {
+        let tag = ComputedTag::from_bytes([7; 32]);
+        assert!(tag.matches(&Signature::new([7; 32])));
+        for bit in 0..256_usize {
+            let mut other = [7; 32];
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert!(!tag.matches(&Signature::new(other)));
+        }
+    }
+}

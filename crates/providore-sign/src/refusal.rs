@@ -1,0 +1,51 @@
+//! Why a message was not accepted: for the operator, never for the peer.
+
+use crate::KeyError;
+
+/// The reason for which a signed message was refused.
+///
+/// Belongs into the audit log. What goes back to the peer is one bit; see
+/// `providore-server-core`, which answers all of these with the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The signature is not the one that this key makes over this message.
+    #[error("signature does not match")]
+    WrongSignature,
+    /// The message was made in the future, by so many seconds beyond the allowed skew.
+    #[error("created {ahead_s} s ahead of the allowed skew")]
+    FromTheFuture {
+        /// Seconds beyond the allowed skew.
+        ahead_s: i64,
+    },
+    /// The message ended, so many seconds ago.
+    #[error("expired {ago_s} s ago")]
+    Expired {
+        /// Seconds since it ended.
+        ago_s: i64,
+    },
+    /// The message is valid for longer than allowed, or ends before it begins.
+    #[error("validity window of {window_s} s is not allowed")]
+    Window {
+        /// Seconds from creation to expiry.
+        window_s: i64,
+    },
+    /// The answer is older than the question.
+    #[error("answer is {before_s} s older than its question")]
+    OlderThanQuestion {
+        /// Seconds from the answer to the question.
+        before_s: i64,
+    },
+    /// The older request string without firmware version, which the application does not allow.
+    #[error("request is signed without firmware version")]
+    Unversioned,
+    /// There is a body, and the signature does not cover it.
+    #[error("body is not covered by the signature")]
+    BodyNotCovered,
+    /// The body reads like the beginning of a signed request: somebody reflects a signature.
+    #[error("a request was reflected as an answer")]
+    Reflected,
+    /// The key could not be used.
+    #[error("key could not be used")]
+    Key(#[from] KeyError),
+}
