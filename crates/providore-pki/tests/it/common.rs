@@ -23,7 +23,7 @@ pub(crate) fn key(seed: u8) -> SoftwareKey {
 
 /// A CA that is the same for the same seed.
 pub(crate) fn new_ca(seed: u8) -> NewCa {
-    let entropy = std::array::from_fn(|index| seed.wrapping_add(u8::try_from(index).unwrap()));
+    let entropy = core::array::from_fn(|index| seed.wrapping_add(u8::try_from(index).unwrap()));
     LocalCa::create(&entropy, &CaSettings::new("Test").unwrap(), NOW).unwrap()
 }
 

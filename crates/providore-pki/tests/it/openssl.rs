@@ -197,11 +197,11 @@ fn a_ca_that_openssl_made_can_be_opened() {
     ] {
         let key = SoftwareKey::from_pkcs8_pem(&openssl.read(key)).unwrap();
         let ca = LocalCa::open(key, &chain, now).unwrap();
-        let issued = issue_at(&ca, now);
-        assert_eq!(issued.matches("BEGIN CERTIFICATE").count(), certificates);
-        let verified = VerifiedChain::verify(&issued, &root, Profile::Client, now);
+        let answer = issue_at(&ca, now);
+        assert_eq!(answer.matches("BEGIN CERTIFICATE").count(), certificates);
+        let verified = VerifiedChain::verify(&answer, &root, Profile::Client, now);
         assert!(verified.is_ok(), "{verified:?}");
-        openssl.write("chain.pem", &issued);
+        openssl.write("chain.pem", &answer);
         openssl.must(&format!(
             "verify -attime {now} -purpose sslclient -CAfile root.pem -untrusted chain.pem chain.pem"
         ));
