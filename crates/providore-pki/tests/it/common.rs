@@ -33,7 +33,7 @@ pub(crate) fn request(seed: u8) -> VerifiedCsr {
     VerifiedCsr::check(der, &device()).unwrap()
 }
 
-pub(crate) fn stored_request(name: &str) -> Vec<u8> {
+pub(crate) fn stored(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
     fs::read(format!("{folder}/{name}.pem")).unwrap()
 }

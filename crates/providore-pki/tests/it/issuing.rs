@@ -127,6 +127,15 @@ fn the_next_intermediate_needs_only_the_root() {
 }
 
 #[test]
+fn an_intermediate_below_the_intermediate_is_not_opened() {
+    let made = new_ca(1);
+    let settings = CaSettings::new("Below").unwrap();
+    let (key, chain) = (made.issuer_key(), made.chain_pem());
+    let below = LocalCa::create_issuer(key, chain, &[9; 48], &settings, NOW);
+    assert_eq!(below.err(), Some(CaError::BrokenChain));
+}
+
+#[test]
 fn a_ca_is_shared_between_threads_behind_its_trait() {
     fn check(ca: &(dyn CertificateAuthority + Send + Sync)) {
         assert!(ca.trust_anchor_pem().is_some());

@@ -2,14 +2,12 @@
 
 use providore_pki::{
     Certificate, CertificateAuthority, LocalCa, Profile, SoftwareKey, VerifiedChain, VerifiedCsr,
-    crl::{Revocation, RevocationReason, RevocationTerms},
+    crl::{Revocation, RevocationList, RevocationReason, RevocationTerms},
     csr,
     key::KeyFileError,
 };
 
-use crate::common::{
-    DAY, NOW, OpenSsl, device, issue, key, new_ca, request, stored_request, terms,
-};
+use crate::common::{DAY, NOW, OpenSsl, device, issue, key, new_ca, request, stored, terms};
 
 /// OpenSSL's verdict on the chain for this purpose, by its strict rules.
 fn verify(openssl: &OpenSsl, purpose: &str, more: &str) -> (bool, String) {
@@ -41,7 +39,7 @@ fn chains_pass_the_strict_check_for_their_purpose_only() {
         .into_ca()
         .with_crl_url("http://ca.example/crl.pem");
     let ca = ca.unwrap();
-    let requests = ["p256", "p384-sha256", "rsa-2048"].map(stored_request);
+    let requests = ["p256", "p384-sha256", "rsa-2048"].map(stored);
     let known = requests
         .iter()
         .filter_map(|bytes| VerifiedCsr::check(bytes, &device()).ok());
@@ -123,6 +121,19 @@ fn a_revoked_certificate_is_refused_and_another_accepted() {
         );
         assert_eq!(text.contains("Key Compromise"), revoked.is_some(), "{text}");
     }
+}
+
+#[test]
+fn certificates_and_lists_of_openssl_are_read() {
+    let text = |name| String::from_utf8(stored(name)).unwrap();
+    let root = Certificate::from_pem(&text("certificate")).unwrap();
+    assert_eq!(root.common_name(), Some("Root"));
+    let list = RevocationList::from_pem(&text("revocation-list")).unwrap();
+    let serials: Vec<_> = list.serials().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        (list.number(), serials),
+        (42, vec!["0123456789abcdef".into()])
+    );
 }
 
 #[test]
