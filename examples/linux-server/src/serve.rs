@@ -71,7 +71,7 @@ pub(crate) struct ServeArgs {
     /// Append the log to this file in place of standard error.
     #[arg(long, value_name = "FILE", env = "PROVIDORE_LOG_FILE")]
     pub(crate) log_file: Option<PathBuf>,
-    /// error, warn, info, debug, or a filter such as providore_server=debug.
+    /// error, warn, info, debug, or a filter such as `providore_server=debug`.
     #[arg(long, value_name = "LEVEL", env = "PROVIDORE_LOG")]
     pub(crate) log_level: Option<String>,
     /// Who may read /metrics.

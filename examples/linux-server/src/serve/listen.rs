@@ -6,7 +6,7 @@ use axum::Router;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
 use tokio::{
@@ -51,11 +51,15 @@ pub(super) async fn accept(
             metrics::counter!("providore_limited_total", "by" => "connections").increment(1);
             continue;
         };
-        let (router, tls, limits) = (router.clone(), tls.clone(), limits.clone());
-        let watcher = graceful.watcher();
+        let connection = Connection {
+            peer,
+            router: router.clone(),
+            limits: limits.clone(),
+            watcher: graceful.watcher(),
+        };
+        let tls = tls.clone();
         tokio::spawn(async move {
-            let served = serve(stream, peer, tls, router, &limits, watcher).await;
-            if let Err(error) = served {
+            if let Err(error) = connection.serve(stream, tls).await {
                 tracing::debug!(%peer, %error, "connection ended");
             }
             drop((place, address_place));
@@ -87,44 +91,52 @@ async fn next(
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-async fn serve(
-    stream: TcpStream,
+/// What one connection takes with it.
+struct Connection {
     peer: SocketAddr,
-    tls: Option<Arc<Material>>,
     router: Router,
-    limits: &Limits,
-    watcher: hyper_util::server::graceful::Watcher,
-) -> Result<(), Fault> {
-    stream.set_nodelay(true)?;
-    match tls {
-        None => converse(stream, peer, router, limits, watcher).await,
-        Some(tls) => {
-            let patience = Duration::from_secs(limits.request_timeout_s);
-            let stream = timeout(patience, tls.acceptor().accept(stream)).await??;
-            converse(stream, peer, router, limits, watcher).await
-        }
-    }
+    limits: Limits,
+    watcher: Watcher,
 }
 
-async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Send + 'static,
-    peer: SocketAddr,
-    router: Router,
-    limits: &Limits,
-    watcher: hyper_util::server::graceful::Watcher,
-) -> Result<(), Fault> {
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(Duration::from_secs(limits.stall_timeout_s)));
-    let stream = Box::pin(stream);
-    let service = router.map_request(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        request
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(limits.request_timeout_s))
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    watcher.watch(connection).await?;
-    Ok(())
+impl Connection {
+    async fn serve(self, stream: TcpStream, tls: Option<Arc<Material>>) -> Result<(), Fault> {
+        stream.set_nodelay(true)?;
+        match tls {
+            None => self.converse(stream).await,
+            Some(tls) => {
+                let patience = Duration::from_secs(self.limits.request_timeout_s);
+                let stream = timeout(patience, tls.acceptor().accept(stream)).await??;
+                self.converse(stream).await
+            }
+        }
+    }
+
+    async fn converse(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    ) -> Result<(), Fault> {
+        let Self {
+            peer,
+            router,
+            limits,
+            watcher,
+        } = self;
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(Duration::from_secs(limits.stall_timeout_s)));
+        let service = router.map_request(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            request
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(limits.request_timeout_s))
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(
+                TokioIo::new(Box::pin(stream)),
+                TowerToHyperService::new(service),
+            );
+        watcher.watch(connection).await?;
+        Ok(())
+    }
 }

@@ -39,8 +39,14 @@ pub(super) struct Material {
 }
 
 enum Source {
-    Files { certificate: PathBuf, key: PathBuf },
-    OwnCa { ca: LocalCa, names: Vec<AltName> },
+    Files {
+        certificate: PathBuf,
+        key: PathBuf,
+    },
+    OwnCa {
+        ca: Box<LocalCa>,
+        names: Vec<AltName>,
+    },
 }
 
 impl Material {
@@ -52,7 +58,7 @@ impl Material {
                 key: key.clone(),
             },
             (None, None) => Source::OwnCa {
-                ca: folder.authority(super::ca_password().as_deref())?,
+                ca: Box::new(folder.authority(super::ca_password().as_deref())?),
                 names: own_names(&tls.names)?,
             },
             _ => {
