@@ -1,0 +1,60 @@
+//! The device's side of providore: configuration, firmware and certificates.
+//!
+//! It opens no socket, reads no clock, draws no random number and allocates nothing: it says what
+//! to send, checks what comes back, and ends in a proof value. Sending, flashing and waiting are
+//! traits that an application implements.
+//!
+//! ```
+//! # use providore_client::{BorrowedHead, Config, ConfigOutcome, Device, Exchange};
+//! # use providore_sign::{SoftwareKey, original::ResponseSigner};
+//! # use providore_wire::{Dialect, Timestamp};
+//! # let now = Timestamp::from_unix(1_767_323_045).ok_or("clock")?;
+//! # let mut signer = ResponseSigner::begin(SoftwareKey::new(b"the device's secret")?)?;
+//! # signer.update(b"{\"interval\":60}")?;
+//! # let headers = signer.finish(now, 900)?;
+//! # let fields: Vec<_> = headers.fields().map(|(n, v)| (n, v.as_bytes())).collect();
+//! let key = SoftwareKey::new(b"the device's secret")?;
+//! let mut device = Device::new(Dialect::Original, "d8fa0180".parse()?, "1.0.0".parse()?, key);
+//! let exchange = Exchange::ask(Config::new(), &mut device, now)?;
+//! let request = exchange.request(); // method, target, fields, body: send them
+//! assert_eq!(request.target(), "/config");
+//!
+//! let head = BorrowedHead { status: 200, fields: &fields }; // what came back
+//! let mut buffer = [0; 1024];
+//! let mut receiving = exchange.receive(&mut device, &head, &mut buffer, now)?;
+//! receiving.chunk(b"{\"interval\":60}")?;
+//! let ConfigOutcome::Current(config) = receiving.finish()? else { return Ok(()) };
+//! assert_eq!(config.bytes(), b"{\"interval\":60}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![no_std]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(feature = "reqwest")]
+extern crate std;
+
+mod certificate;
+mod config;
+mod device;
+mod error;
+mod exchange;
+mod firmware;
+mod head;
+mod image;
+mod platform;
+mod retry;
+
+pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
+pub use config::{Config, ConfigOutcome, VerifiedConfig};
+pub use device::Device;
+pub use error::{BodyFault, Error};
+pub use exchange::{BufferedOperation, Exchange, Operation, Receiving, Request, SignedAnswer};
+pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome};
+pub use head::{BorrowedHead, EntityTag, Head};
+pub use image::{ImageCheck, ReceivingImage, VerifiedImage};
+pub use platform::{
+    AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, Platform,
+    Record, ServerAddress, Storage, StoreError, Transport, TransportError,
+};
+pub use retry::{Entropy, RetryPolicy};
