@@ -34,6 +34,7 @@ extern crate alloc;
 #[cfg(feature = "reqwest")]
 extern crate std;
 
+mod agent;
 mod certificate;
 mod config;
 mod device;
@@ -45,6 +46,12 @@ mod image;
 mod platform;
 mod retry;
 
+pub use agent::{
+    Agent, AgentError, Buffers, CertificateStep, ConfigStep, Day, Event, FirmwareStep, Settings,
+    Step,
+};
+#[cfg(feature = "certificates")]
+pub use agent::{CertificateFault, Identity};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
@@ -54,7 +61,7 @@ pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome};
 pub use head::{BorrowedHead, EntityTag, Head};
 pub use image::{ImageCheck, ReceivingImage, VerifiedImage};
 pub use platform::{
-    AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, Platform,
-    Record, ServerAddress, Storage, StoreError, Transport, TransportError,
+    AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, Parts,
+    Platform, PlatformOf, Record, ServerAddress, Storage, StoreError, Transport, TransportError,
 };
 pub use retry::{Entropy, RetryPolicy};

@@ -56,8 +56,8 @@ impl FromStr for ServerAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let text = text.strip_suffix('/').unwrap_or(text);
         let (scheme, authority) = text.split_once("://").ok_or(AddressError::Scheme)?;
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
         if !matches!(scheme, "http" | "https") {
             return Err(AddressError::Scheme);
         }
@@ -69,7 +69,9 @@ impl FromStr for ServerAddress {
             return Err(AddressError::Host);
         }
         let mut address = Text::new();
-        address.push_str(text).map_err(|_| AddressError::TooLong)?;
+        for part in [scheme, "://", authority] {
+            address.push_str(part).map_err(|_| AddressError::TooLong)?;
+        }
         Ok(Self(address))
     }
 }
