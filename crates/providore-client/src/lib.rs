@@ -27,6 +27,29 @@
 //! assert_eq!(config.bytes(), b"{\"interval\":60}");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! | module or type | is |
+//! |---|---|
+//! | [`Device`] | who asks: id, version, key, dialect |
+//! | [`Exchange`] | one question and its answer, without I/O; [`Receiving`], [`ReceivingImage`] |
+//! | [`Config`], [`FirmwareCheck`], [`FirmwareDownload`], [`CertificateRequest`], [`CurrentCertificate`] | what can be asked |
+//! | [`VerifiedConfig`], [`VerifiedImage`], [`VerifiedPem`] | proofs, which nobody else can make |
+//! | [`Agent`] | the device's day on top of these, plain `async` |
+//! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |
+//! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
+//! | `memory` | the platform in memory, with power cuts |
+//!
+//! Nothing unsigned is acted upon: an error that anybody can have sent delays, and no more. A
+//! first Providore does not sign 204 and 302, so its firmware is not installed by this crate.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `alloc` | errors of transports and stores keep their cause |
+//! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
+//! | `memory` | the module `memory` (needs an allocator) |
+//! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
+//!
+//! No feature is on by default.
 #![no_std]
 
 #[cfg(feature = "alloc")]
@@ -43,7 +66,11 @@ mod exchange;
 mod firmware;
 mod head;
 mod image;
+#[cfg(feature = "memory")]
+pub mod memory;
 mod platform;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod retry;
 
 pub use agent::{
@@ -64,4 +91,6 @@ pub use platform::{
     AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, Parts,
     Platform, PlatformOf, Record, ServerAddress, Storage, StoreError, Transport, TransportError,
 };
+#[cfg(feature = "reqwest")]
+pub use reqwest::{ReqwestSettings, ReqwestTransport};
 pub use retry::{Entropy, RetryPolicy};
