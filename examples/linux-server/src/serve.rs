@@ -6,6 +6,8 @@ mod limits;
 mod listen;
 mod tls;
 
+pub(crate) use tls::fresh_key;
+
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
@@ -266,7 +268,7 @@ impl App {
 
 /// The password of the CA's keys. It comes from the environment only: a flag would show in `ps`.
 #[expect(clippy::disallowed_methods, reason = "a program reads its environment")]
-fn ca_password() -> Option<String> {
+pub(crate) fn ca_password() -> Option<String> {
     std::env::var("PROVIDORE_CA_PASSWORD")
         .ok()
         .filter(|password| !password.is_empty())
