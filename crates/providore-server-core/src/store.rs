@@ -222,11 +222,7 @@ pub fn revoked_at<'a>(
             }
         }
     }
-    revoked.extend(
-        by_hand
-            .into_iter()
-            .map(|entry| (*entry.serial(), *entry)),
-    );
+    revoked.extend(by_hand.into_iter().map(|entry| (*entry.serial(), *entry)));
     revoked
         .into_values()
         .filter(|entry| entry.expires_unix() >= unix(now))
