@@ -12,10 +12,10 @@ use providore_sign::MacKey;
 use providore_wire::{Route, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use super::{Agent, AgentError, CertificateStep};
+use super::CertificateStep;
 use crate::{
-    Body as _, CertificateRequest, Device, Event, Head as _, Parts, Record, Request, ServerAddress,
-    Storage as _, Transport as _,
+    Agent, AgentError, Body as _, CertificateRequest, Device, Event, Head as _, Parts, Record,
+    Request, ServerAddress, Storage as _, Transport as _,
     agent::ask::{Line, now},
     certificate::CERTIFICATE,
 };
