@@ -3,6 +3,8 @@
 #[cfg(feature = "memory")]
 mod agent;
 mod attacks;
+#[cfg(all(feature = "memory", feature = "certificates"))]
+mod certificates;
 mod operations;
 #[cfg(feature = "memory")]
 mod power_cuts;
