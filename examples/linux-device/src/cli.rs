@@ -14,6 +14,7 @@ use providore_wire::Dialect;
     name = "providore-device",
     version,
     disable_version_flag = true,
+    args_override_self = true,
     after_help = EXAMPLE,
     after_long_help = LONG_HELP
 )]

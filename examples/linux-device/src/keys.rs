@@ -89,8 +89,10 @@ impl KeyFile {
 
 /// Keeps the old key under another name as well, without a moment in which it is not there.
 fn keep_as(path: &Path, old: &Path) -> std::io::Result<()> {
-    files::remove(old)?;
-    std::fs::hard_link(path, old)
+    match files::read(path, MAX_LEN)? {
+        Some(content) => files::replace(old, &content),
+        None => Ok(()),
+    }
 }
 
 fn read_key(path: &Path) -> Result<Option<SoftwareKey>, Failure> {

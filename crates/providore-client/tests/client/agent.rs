@@ -1,6 +1,7 @@
 //! The agent on a platform in memory.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use alloc::rc::Rc;
+use core::{cell::RefCell, time::Duration};
 
 use providore_client::{
     Agent, AgentError, Buffers, ConfigStep, Error, Event, FirmwareStep, FixedAddress, ImageCheck,
@@ -49,10 +50,10 @@ pub(crate) fn settings() -> Settings {
 
 /// Runs a future that never has to wait.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match std::pin::pin!(future).poll(&mut context) {
-        std::task::Poll::Ready(value) => value,
-        std::task::Poll::Pending => panic!("nothing in memory waits"),
+    let mut context = core::task::Context::from_waker(core::task::Waker::noop());
+    match core::pin::pin!(future).poll(&mut context) {
+        core::task::Poll::Ready(value) => value,
+        core::task::Poll::Pending => panic!("nothing in memory waits"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The agent's certificate: first use, renewal, and who tries to be the CA.
 
-use std::{cell::RefCell, rc::Rc};
+use alloc::rc::Rc;
+use core::cell::RefCell;
 
 use providore_client::{
     Agent, AgentError, Buffers, CertificateFault, CertificateStep, Identity, Record, Storage as _,
@@ -20,15 +21,17 @@ use crate::{
 
 const DAY_S: u64 = 86_400;
 
-fn now_unix() -> u64 {
-    NOW.try_into().unwrap()
+fn days_ago(days: u64) -> u64 {
+    let now: u64 = NOW.try_into().unwrap();
+    now.saturating_sub(days.saturating_mul(DAY_S))
 }
 
 /// A CA and the PEM of its root.
 fn authority(seed: u8) -> (LocalCa, String) {
     let entropy = [seed; LocalCa::ENTROPY_LEN];
     let settings = CaSettings::new("test").unwrap();
-    let new = LocalCa::create(&entropy, &settings, now_unix() - 100 * DAY_S).unwrap();
+    let begin = days_ago(100);
+    let new = LocalCa::create(&entropy, &settings, begin).unwrap();
     let root = new.root_pem().to_owned();
     (new.into_ca(), root)
 }
@@ -37,7 +40,7 @@ fn authority(seed: u8) -> (LocalCa, String) {
 fn issue(ca: &LocalCa, csr: &[u8], age_days: u64, serial: u8) -> Vec<u8> {
     let device: DeviceId = "d8fa0180".parse().unwrap();
     let csr = VerifiedCsr::check(csr, &device).unwrap();
-    let validity = Validity::starting_at(now_unix() - age_days * DAY_S, 90 * DAY_S).unwrap();
+    let validity = Validity::starting_at(days_ago(age_days), 90 * DAY_S).unwrap();
     let serial = SerialNumber::from_entropy(&[serial; 16]).unwrap();
     let terms = CertificateTerms::new(Profile::Client, serial, validity);
     ca.issue(&csr, &terms)

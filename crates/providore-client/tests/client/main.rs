@@ -1,4 +1,9 @@
 //! The client against a server made with `providore-sign`, through the public API.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![cfg_attr(feature = "memory", expect(clippy::panic, reason = "helpers of tests"))]
+
+#[cfg(feature = "memory")]
+extern crate alloc;
 
 #[cfg(feature = "memory")]
 mod agent;

@@ -1,5 +1,6 @@
 //! `run`: day after day, until somebody says stop.
 
+use providore_client::{CertificateStep, ConfigStep, FirmwareStep};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
@@ -23,13 +24,14 @@ impl Host<'_> {
     async fn days(&mut self) {
         loop {
             let day = self.agent.day().await;
-            if let Some(step) = &day.config {
+            // Only changes are results here; that all is current goes without saying.
+            if let Some(step @ ConfigStep::Stored) = &day.config {
                 warn_of(self.after_config(step).await);
             }
-            if let Some(step) = &day.certificate {
+            if let Some(step @ CertificateStep::Stored { .. }) = &day.certificate {
                 warn_of(self.after_certificate(step).await);
             }
-            if let Some(step) = &day.firmware {
+            if let Some(step @ FirmwareStep::OnTrial(_)) = &day.firmware {
                 warn_of(self.after_firmware(step).await);
             }
             self.agent.rest().await;
