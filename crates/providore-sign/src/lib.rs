@@ -19,7 +19,7 @@
 //! let fields = headers.fields().map(|(name, value)| (name, value.as_bytes()));
 //! let head = RequestHead::parse(Method::Get, "/config", fields)?;
 //! let policy = original::RequestPolicy::default();
-//! let verified = original::verify_request(&head, b"", &mut key, &policy, now)?;
+//! let verified = original::verify_request(head, b"", &mut key, &policy, now)?;
 //! assert_eq!(verified.device(), &device);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -12,7 +12,9 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    pub(crate) const fn new(kind: ParseErrorKind, offset: usize) -> Self {
+    /// For parsers built on this crate.
+    #[must_use]
+    pub const fn new(kind: ParseErrorKind, offset: usize) -> Self {
         Self { kind, offset }
     }
 

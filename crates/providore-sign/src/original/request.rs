@@ -101,7 +101,7 @@ pub struct RequestPolicy {
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct VerifiedRequest<'a> {
-    head: &'a RequestHead<'a>,
+    head: RequestHead<'a>,
     body: &'a [u8],
     valid_until: Timestamp,
 }
@@ -115,7 +115,7 @@ pub struct VerifiedRequest<'a> {
 /// [`Refusal`], for the audit log. The signature is checked first: every other reason is about a
 /// message that the device really signed.
 pub fn verify_request<'a>(
-    head: &'a RequestHead<'a>,
+    head: RequestHead<'a>,
     body: &'a [u8],
     key: &mut (impl MacKey + ?Sized),
     policy: &RequestPolicy,
@@ -141,7 +141,7 @@ pub fn verify_request<'a>(
     })
 }
 
-impl VerifiedRequest<'_> {
+impl<'a> VerifiedRequest<'a> {
     /// The device that signed.
     #[must_use]
     pub const fn device(&self) -> &DeviceId {
@@ -156,7 +156,7 @@ impl VerifiedRequest<'_> {
 
     /// The path, as sent and signed.
     #[must_use]
-    pub const fn path(&self) -> &str {
+    pub const fn path(&self) -> &'a str {
         self.head.canonical().path
     }
 
@@ -168,7 +168,7 @@ impl VerifiedRequest<'_> {
 
     /// The body, covered by the signature unless it is empty.
     #[must_use]
-    pub const fn body(&self) -> &[u8] {
+    pub const fn body(&self) -> &'a [u8] {
         self.body
     }
 
@@ -233,7 +233,7 @@ mod tests {
 
         let bytes = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
         let head = RequestHead::parse(method, &path, bytes).unwrap();
-        let outcome = verify_request(&head, &body, &mut key, &RequestPolicy::default(), now);
+        let outcome = verify_request(head, &body, &mut key, &RequestPolicy::default(), now);
         assert_eq!(outcome.map(|_| ()), expected);
     }
 

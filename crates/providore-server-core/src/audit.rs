@@ -1,0 +1,111 @@
+//! What the operator learns.
+
+use core::fmt;
+
+use providore_pki::{SerialNumber, csr::CsrError};
+use providore_sign::Refusal;
+use providore_wire::{DeviceId, ParseError, Route, original::HeadError};
+
+use crate::StoreError;
+
+/// Something that an operator may want to know.
+///
+/// None of this goes to the peer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A request was not authenticated.
+    Unauthenticated {
+        /// The device that it claimed to come from, if it could be read.
+        claimed: Option<&'a DeviceId>,
+        /// Why.
+        reason: Reason,
+    },
+    /// A request target could not be read.
+    BadTarget(ParseError),
+    /// A device asked and was answered.
+    Answered {
+        /// The device.
+        device: &'a DeviceId,
+        /// What it asked for; `None` if nothing has that path.
+        route: Option<Route>,
+        /// The status of the answer.
+        status: u16,
+    },
+    /// A device asks more than it may.
+    Limited {
+        /// The device.
+        device: &'a DeviceId,
+        /// Seconds that it is told to wait.
+        retry_after_s: u32,
+    },
+    /// A state-changing request came again and was answered from the log, without effect.
+    Replayed {
+        /// The device.
+        device: &'a DeviceId,
+    },
+    /// A CSR was refused.
+    CsrRefused {
+        /// The device.
+        device: &'a DeviceId,
+        /// Why.
+        reason: CsrError,
+    },
+    /// A certificate was issued.
+    Issued {
+        /// The device.
+        device: &'a DeviceId,
+        /// The serial number.
+        serial: SerialNumber,
+        /// Whether the device had one before, which the new one supersedes.
+        renewal: bool,
+    },
+    /// A store or the CA failed; the device was told to come back.
+    Fault {
+        /// What failed.
+        error: &'a StoreError,
+    },
+}
+
+/// Why a request was not authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The method is none that a signed request may have.
+    Method,
+    /// A header is missing, repeated or malformed.
+    Malformed(HeadError),
+    /// No such device.
+    UnknownDevice,
+    /// The device is disabled.
+    Disabled,
+    /// The device is known and the message is refused.
+    Refused(Refusal),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Method => f.write_str("method cannot be signed"),
+            Self::Malformed(error) => write!(f, "{error}: {}", error.cause()),
+            Self::UnknownDevice => f.write_str("unknown device"),
+            Self::Disabled => f.write_str("device is disabled"),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+/// Takes events. Called while a request is answered: hand over, do not wait.
+pub trait Audit: Send + Sync {
+    /// Takes one event.
+    fn record(&self, event: &Event<'_>);
+}
+
+/// Nobody listens.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Unheard;
+
+impl Audit for Unheard {
+    fn record(&self, _: &Event<'_>) {}
+}

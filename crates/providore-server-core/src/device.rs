@@ -1,0 +1,236 @@
+//! What the server knows of a device.
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+use providore_pki::{Profile, profile::AltName};
+use providore_sign::{KeyError, MacKey as _, SoftwareKey};
+use providore_wire::{DeviceId, Dialect, FirmwareVersion, ParseError, ParseErrorKind};
+
+/// A device's record.
+///
+/// The secret is inside as a key and never comes out again.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Device {
+    /// Its name.
+    pub id: DeviceId,
+    /// The dialect it speaks; no other is accepted from it.
+    pub dialect: Dialect,
+    /// A disabled device is refused like a stranger.
+    pub enabled: bool,
+    /// The releases meant for it, oldest first.
+    pub releases: Vec<Release>,
+    /// The certificate it may have.
+    pub certificate: CertificatePolicy,
+    key: SoftwareKey,
+    key_check: [u8; 8],
+}
+
+/// One firmware version of a device: what to run with it, and what comes after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores write it as a literal")]
+pub struct Release {
+    /// The hardware type: the folder in which its images lie.
+    pub hardware: FirmwareVersion,
+    /// The version.
+    pub version: FirmwareVersion,
+    /// The name of the image's file, if the record names one.
+    pub file: Option<FileName>,
+    /// The name of the configuration's file for this version, if the record names one.
+    pub config: Option<FileName>,
+    /// The version that a device running this one shall install.
+    pub next: Option<FirmwareVersion>,
+}
+
+/// The certificate that a device may have. All of it is written by the server; nothing is copied
+/// from a CSR.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores write it as a literal")]
+pub struct CertificatePolicy {
+    /// What the certificate is for.
+    pub profile: Profile,
+    /// Its life in days, 1 to 3650.
+    pub days: u16,
+    /// Subject alternative names, for a device that is a server.
+    pub alt_names: Vec<AltName>,
+}
+
+impl CertificatePolicy {
+    /// The default life in days. Renewal comes after two thirds: a device that is switched off for
+    /// a month still renews in time.
+    pub const DEFAULT_DAYS: u16 = 90;
+
+    /// The longest life in days.
+    pub const MAX_DAYS: u16 = 3650;
+
+    /// The life in seconds.
+    #[must_use]
+    pub fn lifetime_s(&self) -> u64 {
+        u64::from(self.days.clamp(1, Self::MAX_DAYS)).saturating_mul(86_400)
+    }
+}
+
+impl Default for CertificatePolicy {
+    fn default() -> Self {
+        Self {
+            profile: Profile::Client,
+            days: Self::DEFAULT_DAYS,
+            alt_names: Vec::new(),
+        }
+    }
+}
+
+impl Device {
+    /// A device with nothing but a name and a secret, which speaks `dialect`.
+    ///
+    /// # Errors
+    /// [`KeyError::SecretLength`].
+    pub fn new(id: DeviceId, secret: &[u8], dialect: Dialect) -> Result<Self, KeyError> {
+        let key = SoftwareKey::new(secret)?;
+        let key_check = key_check(key.clone())?;
+        Ok(Self {
+            id,
+            dialect,
+            enabled: true,
+            releases: Vec::new(),
+            certificate: CertificatePolicy::default(),
+            key,
+            key_check,
+        })
+    }
+
+    /// A key for one computation.
+    pub(crate) fn key(&self) -> SoftwareKey {
+        self.key.clone()
+    }
+
+    /// Tells whether two records of one device hold the same secret.
+    pub(crate) const fn key_check(&self) -> [u8; 8] {
+        self.key_check
+    }
+
+    /// The release for the version that runs; for one that is not in the record, or none, the
+    /// newest.
+    #[must_use]
+    pub fn release_for(&self, running: Option<&FirmwareVersion>) -> Option<&Release> {
+        running
+            .and_then(|version| self.release(version))
+            .or_else(|| self.releases.last())
+    }
+
+    /// The release with this version.
+    #[must_use]
+    pub fn release(&self, version: &FirmwareVersion) -> Option<&Release> {
+        self.releases
+            .iter()
+            .find(|release| release.version == *version)
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Device")
+            .field("id", &self.id)
+            .field("dialect", &self.dialect)
+            .field("enabled", &self.enabled)
+            .field("releases", &self.releases)
+            .field("certificate", &self.certificate)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The name of a file below a folder: relative, at most 255 bytes, each part a plain name.
+///
+/// ```
+/// use providore_server_core::FileName;
+///
+/// assert_eq!("v2/wifi.json".parse::<FileName>().unwrap().as_str(), "v2/wifi.json");
+/// assert!("../devices.json".parse::<FileName>().is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FileName(String);
+
+impl FileName {
+    /// The longest name in bytes: what file systems allow for one part.
+    pub const MAX_LEN: usize = 255;
+
+    /// The name, parts separated by `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl core::str::FromStr for FileName {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let fail = |kind, offset| Err(ParseError::new(kind, offset));
+        if text.len() > Self::MAX_LEN {
+            return fail(ParseErrorKind::TooLong, Self::MAX_LEN);
+        }
+        if let Some(offset) = text.find(['\\', '\0']) {
+            return fail(ParseErrorKind::UnexpectedByte, offset);
+        }
+        for part in text.split('/') {
+            let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+            match part {
+                "" => return fail(ParseErrorKind::Empty, offset),
+                "." | ".." => return fail(ParseErrorKind::PathLike, offset),
+                _ => {}
+            }
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+/// A short tag over a constant: equal for equal keys, useless without the key.
+fn key_check(mut key: SoftwareKey) -> Result<[u8; 8], KeyError> {
+    key.begin()?;
+    key.update(b"providore key check")?;
+    let tag = key.finish()?.publish();
+    let mut check = [0; 8];
+    for (slot, byte) in check.iter_mut().zip(tag.as_bytes()) {
+        *slot = *byte;
+    }
+    Ok(check)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, expected: Result<(), (ParseErrorKind, usize)>) {
+        let outcome = name.parse::<FileName>().map(|_| ());
+        assert_eq!(
+            outcome.map_err(|e| (e.kind(), e.offset())),
+            expected,
+            "{name:?}"
+        );
+    }
+
+    #[test]
+    fn file_names_stay_below_their_folder() {
+        check("config.json", Ok(()));
+        check("v2/wifi.json", Ok(()));
+        check("../devices.json", Err((ParseErrorKind::PathLike, 0)));
+        check("a/../../b", Err((ParseErrorKind::PathLike, 2)));
+        check("/etc/passwd", Err((ParseErrorKind::Empty, 0)));
+        check("a//b", Err((ParseErrorKind::Empty, 2)));
+        check("", Err((ParseErrorKind::Empty, 0)));
+        check("a\\b", Err((ParseErrorKind::UnexpectedByte, 1)));
+        check(&"a".repeat(256), Err((ParseErrorKind::TooLong, 255)));
+    }
+
+    #[test]
+    fn a_record_never_shows_its_secret() {
+        let id = "dev1".parse().unwrap();
+        let device = Device::new(id, b"canary-secret", Dialect::Original).unwrap();
+        let shown = alloc::format!("{device:?}");
+        assert!(
+            !shown.contains("canary") && !shown.contains("key"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! All stores in JSON files and folders, as the first Providore laid them out.
+//!
+//! ```text
+//! devices.json                    all devices and their secrets (0600); every generation is read
+//! configStore/ID/FILE             FILE = `config` of the release, else config.json
+//! firmwareStore/TYPE/VERSION/FILE FILE = `file` of the release, else the only file there
+//! certificateStore/issued.jsonl   what was issued and revoked; grows at its end only
+//! certificateStore/ID.cert.pem    certificates of an original server, read where the log has none
+//! ```
+//!
+//! Changes on disk are seen without a restart: configurations and images at the next request,
+//! devices and the log at the next [`JsonStore::refresh`]. Unix only.
+
+mod devices;
+mod files;
+mod image;
+mod log;
+mod store;
+
+pub use devices::{DeviceEdit, LoadError};
+pub use files::{file_mode_is_private, write_private};
+pub use image::FileImage;
+pub use store::{JsonStore, Layout};

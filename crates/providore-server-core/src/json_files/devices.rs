@@ -1,0 +1,210 @@
+//! `devices.json`: every generation in, the newest out, unknown members kept.
+//!
+//! | since | an entry is |
+//! |---|---|
+//! | February 2021 | `"secret"` |
+//! | | `{secretKey, firmware: {type, version}}` |
+//! | | `{secretKey, firmware: [{type, version, config, next?, file?}]}` |
+//! | 0.1.0 | `certificate: {extensions?: "server_cert" / "user_cert" / "usr_cert", days?}` beside it |
+//! | last | `{secretKey, certificate?}` |
+//! | ours | `disabled`, `dialect` and `names` (subject alternative names) beside those |
+
+use alloc::{
+    format,
+    string::{String, ToString as _},
+    sync::Arc,
+    vec::Vec,
+};
+use std::{collections::HashMap, io};
+
+use providore_pki::profile::AltName;
+use providore_wire::{DeviceId, Dialect, FirmwareVersion};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{CertificatePolicy, Device, FileName, Release};
+
+/// Releases of one device. A device passes through them one after the other; more than this is a
+/// mistake in the file.
+const MAX_RELEASES: usize = 256;
+
+/// Alternative names of one certificate.
+const MAX_NAMES: usize = 32;
+
+pub(super) type Devices = HashMap<DeviceId, Arc<Device>>;
+
+/// Why a devices file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// It cannot be read.
+    #[error("devices file cannot be read")]
+    Read(#[source] io::Error),
+    /// It cannot be written.
+    #[error("devices file cannot be written")]
+    Write(#[source] io::Error),
+    /// It is no JSON object.
+    #[error("devices file is not a JSON object")]
+    Json(#[source] serde_json::Error),
+    /// One entry is wrong.
+    #[error("device {id:?}: {what}")]
+    Device {
+        /// The key of the entry.
+        id: String,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// A devices file that is being changed: device id → entry, in the order of the file.
+pub type DeviceEdit = Map<String, Value>;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    secret_key: String,
+    #[serde(default)]
+    firmware: Firmware,
+    certificate: Option<Certificate>,
+    #[serde(default)]
+    disabled: bool,
+    dialect: Option<String>,
+    #[serde(default)]
+    names: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Firmware {
+    Many(Vec<Entry>),
+    One(Entry),
+}
+
+impl Default for Firmware {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    r#type: String,
+    version: String,
+    file: Option<String>,
+    config: Option<String>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Certificate {
+    extensions: Option<String>,
+    days: Option<u16>,
+}
+
+/// Parses a whole file. Fuzzed as `devices_json`.
+pub(super) fn parse(bytes: &[u8]) -> Result<Devices, LoadError> {
+    devices(&entries(bytes)?)
+}
+
+pub(super) fn entries(bytes: &[u8]) -> Result<DeviceEdit, LoadError> {
+    serde_json::from_slice(bytes).map_err(LoadError::Json)
+}
+
+pub(super) fn devices(entries: &DeviceEdit) -> Result<Devices, LoadError> {
+    entries
+        .iter()
+        .map(|(id, entry)| {
+            let device = device(id, entry).map_err(|what| LoadError::Device {
+                id: id.clone(),
+                what,
+            })?;
+            Ok((device.id.clone(), Arc::new(device)))
+        })
+        .collect()
+}
+
+fn device(id: &str, entry: &Value) -> Result<Device, String> {
+    let name: DeviceId = id.parse().map_err(|error| format!("its name: {error}"))?;
+    let record = match entry {
+        Value::String(secret) => {
+            return Device::new(name, secret.as_bytes(), Dialect::Original)
+                .map_err(|error| error.to_string());
+        }
+        entry => Record::deserialize(entry).map_err(|error| error.to_string())?,
+    };
+    let dialect = record.dialect.as_deref().unwrap_or("original");
+    let dialect = dialect
+        .parse()
+        .map_err(|_| format!("unknown dialect {dialect:?}"))?;
+    let mut device = Device::new(name, record.secret_key.as_bytes(), dialect)
+        .map_err(|error| error.to_string())?;
+    device.enabled = !record.disabled;
+    device.releases = releases(record.firmware)?;
+    device.certificate = certificate(record.certificate, &record.names)?;
+    Ok(device)
+}
+
+fn releases(firmware: Firmware) -> Result<Vec<Release>, String> {
+    let entries = match firmware {
+        Firmware::Many(entries) => entries,
+        Firmware::One(entry) => [entry].into(),
+    };
+    if entries.len() > MAX_RELEASES {
+        return Err(format!("more than {MAX_RELEASES} firmware entries"));
+    }
+    entries.into_iter().map(release).collect()
+}
+
+fn release(entry: Entry) -> Result<Release, String> {
+    let version = |text: &str, what: &str| -> Result<FirmwareVersion, String> {
+        text.parse()
+            .map_err(|error| format!("firmware {what} {text:?}: {error}"))
+    };
+    let file = |name: Option<String>, what: &str| -> Result<Option<FileName>, String> {
+        let Some(name) = name else { return Ok(None) };
+        name.parse()
+            .map(Some)
+            .map_err(|error| format!("firmware {what} {name:?}: {error}"))
+    };
+    Ok(Release {
+        hardware: version(&entry.r#type, "type")?,
+        version: version(&entry.version, "version")?,
+        file: file(entry.file, "file")?,
+        config: file(entry.config, "config")?,
+        next: entry.next.map(|next| version(&next, "next")).transpose()?,
+    })
+}
+
+fn certificate(
+    certificate: Option<Certificate>,
+    names: &[String],
+) -> Result<CertificatePolicy, String> {
+    let mut policy = CertificatePolicy::default();
+    if names.len() > MAX_NAMES {
+        return Err(format!("more than {MAX_NAMES} names"));
+    }
+    policy.alt_names = names
+        .iter()
+        .map(|name| {
+            name.parse::<AltName>()
+                .map_err(|error| format!("name {name:?}: {error}"))
+        })
+        .collect::<Result<_, _>>()?;
+    let Some(certificate) = certificate else {
+        return Ok(policy);
+    };
+    if let Some(profile) = certificate.extensions {
+        policy.profile = profile
+            .parse()
+            .map_err(|_| format!("certificate extensions {profile:?} are not known"))?;
+    }
+    if let Some(days) = certificate.days {
+        if !(1..=CertificatePolicy::MAX_DAYS).contains(&days) {
+            return Err(format!(
+                "certificate days {days} are not between 1 and 3650"
+            ));
+        }
+        policy.days = days;
+    }
+    Ok(policy)
+}

@@ -1,0 +1,372 @@
+//! The store itself: where things lie, what is held in memory, and when it is read again.
+
+use alloc::{format, string::String, sync::Arc, vec::Vec};
+use core::num::NonZeroUsize;
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError, RwLock},
+};
+
+use bytes::Bytes;
+use lru::LruCache;
+use providore_pki::{Certificate, crl::Revocation};
+use providore_wire::{DeviceId, FirmwareVersion, Timestamp};
+
+use super::{
+    devices::{self, DeviceEdit, Devices, LoadError},
+    files::{Stamp, absent, beneath, read_bounded, write_private},
+    image::{Digests, FileImage},
+    log::Log,
+};
+use crate::{
+    CertificateLog, ConfigStore, Device, DeviceStore, Document, FirmwareStore, Issued, Release,
+    StoreError,
+};
+
+/// The longest devices file in bytes: 100,000 devices with ten releases each.
+const MAX_DEVICES_FILE: usize = 256 * 1024 * 1024;
+
+/// Configurations held in memory, and how long one may be to be held: 16 MiB in all.
+const HELD_CONFIGS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+const HELD_CONFIG_LEN: usize = 16 * 1024;
+
+/// Digests of images held in memory.
+const HELD_DIGESTS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
+/// The longest certificate file of an original server, in bytes.
+const MAX_CERTIFICATE: usize = 64 * 1024;
+
+/// Where the files lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "settings are written as literals"
+)]
+pub struct Layout {
+    /// The devices file.
+    pub devices: PathBuf,
+    /// The folder with a folder of configurations for each device.
+    pub config: PathBuf,
+    /// The folder with images by type and version.
+    pub firmware: PathBuf,
+    /// The folder with the certificate log.
+    pub certificates: PathBuf,
+}
+
+impl Layout {
+    /// The layout below one folder, with the names of the first Providore.
+    #[must_use]
+    pub fn below(folder: &Path) -> Self {
+        Self {
+            devices: folder.join("configStore/devices.json"),
+            config: folder.join("configStore"),
+            firmware: folder.join("firmwareStore"),
+            certificates: folder.join("certificateStore"),
+        }
+    }
+
+    /// The file of the certificate log.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.certificates.join("issued.jsonl")
+    }
+}
+
+/// Devices, configurations, images and certificates in files.
+pub struct JsonStore {
+    layout: Layout,
+    devices: RwLock<Arc<Devices>>,
+    /// The devices file that was read last, also one that could not be used.
+    seen: Mutex<Option<Stamp>>,
+    configs: Mutex<LruCache<PathBuf, (Stamp, Document)>>,
+    digests: Arc<Digests>,
+    log: Log,
+}
+
+impl JsonStore {
+    /// Opens a store; what is missing is an empty store, and folders are made when needed.
+    ///
+    /// # Errors
+    /// [`LoadError`] if the devices file is there and cannot be used;
+    /// [`LoadError::Read`] also if the certificate log is damaged.
+    pub fn open(layout: Layout) -> Result<Self, LoadError> {
+        let (devices, stamp) = load(&layout.devices)?;
+        let log = Log::open(&layout.log()).map_err(LoadError::Read)?;
+        Ok(Self {
+            layout,
+            devices: RwLock::new(Arc::new(devices)),
+            seen: Mutex::new(stamp),
+            configs: Mutex::new(LruCache::new(HELD_CONFIGS)),
+            digests: Arc::new(Digests::new(HELD_DIGESTS)),
+            log,
+        })
+    }
+
+    /// Where the files lie.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Reads the devices file and the log again, if they changed. Call it every second or so, off
+    /// the threads that answer requests.
+    ///
+    /// Returns whether there are new devices records.
+    ///
+    /// # Errors
+    /// [`LoadError`], once for each state of the file: the last good records stay in use.
+    pub fn refresh(&self) -> Result<bool, LoadError> {
+        self.log
+            .refresh(&self.layout.log())
+            .map_err(LoadError::Read)?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = stamp(&self.layout.devices).map_err(LoadError::Read)?;
+        if stamp == *seen {
+            return Ok(false);
+        }
+        *seen = stamp;
+        if stamp.is_none() {
+            // Gone is not the same as empty: nobody is locked out by a slip of an editor.
+            return Err(LoadError::Read(io::ErrorKind::NotFound.into()));
+        }
+        let (devices, stamp) = load(&self.layout.devices)?;
+        *seen = stamp;
+        *self.devices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(devices);
+        Ok(true)
+    }
+
+    /// Changes the devices file: reads it under a lock, lets `edit` work on its entries, and
+    /// replaces it if every entry can be used. It is on disk, and in use here, when this returns.
+    ///
+    /// # Errors
+    /// What `edit` returns, or [`LoadError`]; the file is then as it was.
+    pub fn edit<T, E: From<LoadError>>(
+        &self,
+        edit: impl FnOnce(&mut DeviceEdit) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let path = &self.layout.devices;
+        let _lock = lock_beside(path).map_err(LoadError::Write)?;
+        let mut entries = match read_bounded(path, MAX_DEVICES_FILE) {
+            Ok(bytes) => devices::entries(&bytes)?,
+            Err(error) => absent(error).map_err(LoadError::Read)?.unwrap_or_default(),
+        };
+        let value = edit(&mut entries)?;
+        let devices = devices::devices(&entries)?;
+        let bytes = serde_json::to_vec_pretty(&entries).map_err(LoadError::Json)?;
+        write_private(path, &bytes).map_err(LoadError::Write)?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = stamp(path).map_err(LoadError::Read)?;
+        *self.devices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(devices);
+        Ok(value)
+    }
+
+    /// All devices, in the order of their names.
+    pub fn devices(&self) -> Vec<Arc<Device>> {
+        let mut devices: Vec<_> = self.snapshot().values().cloned().collect();
+        devices.sort_by(|a, b| a.id.cmp(&b.id));
+        devices
+    }
+
+    /// All certificates in the log, each with its revocation by hand, oldest first.
+    pub fn certificates(&self) -> Vec<(Arc<Issued>, Option<Revocation>)> {
+        let mut all = self.log.all();
+        all.sort_by_key(|(entry, _)| (entry.at, entry.serial));
+        all
+    }
+
+    fn snapshot(&self) -> Arc<Devices> {
+        Arc::clone(&self.devices.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl DeviceStore for JsonStore {
+    async fn device(&self, id: &DeviceId) -> Result<Option<Arc<Device>>, StoreError> {
+        let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(devices.get(id).cloned())
+    }
+}
+
+impl ConfigStore for JsonStore {
+    async fn config(
+        &self,
+        device: &Device,
+        release: Option<&Release>,
+    ) -> Result<Option<Document>, StoreError> {
+        let file = release.and_then(|release| release.config.as_ref());
+        let file = file.map_or("config.json", |file| file.as_str());
+        let fault = |error| StoreError::new(format!("config of {}: {file}", device.id), error);
+        let name = self.layout.config.join(device.id.as_str()).join(file);
+        let stamp = match fs::metadata(&name) {
+            Ok(metadata) => Stamp::of(&metadata),
+            Err(error) => return absent(error).map_err(fault),
+        };
+        if let Some((held, config)) = self.held_configs().get(&name)
+            && *held == stamp
+        {
+            return Ok(Some(config.clone()));
+        }
+        let (root, id, part) = (
+            self.layout.config.clone(),
+            String::from(device.id.as_str()),
+            String::from(file),
+        );
+        let bytes = blocking::unblock(move || match beneath(&root, &[&id, &part])? {
+            Some(path) => read_bounded(&path, Document::MAX_LEN).map(Some),
+            None => Ok(None),
+        })
+        .await
+        .map_err(fault)?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        let config = Document::new(Bytes::from(bytes));
+        if config.bytes().len() <= HELD_CONFIG_LEN {
+            self.held_configs().put(name, (stamp, config.clone()));
+        }
+        Ok(Some(config))
+    }
+}
+
+impl JsonStore {
+    fn held_configs(&self) -> std::sync::MutexGuard<'_, LruCache<PathBuf, (Stamp, Document)>> {
+        self.configs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the image of a release lies, whether or not it is there.
+    #[must_use]
+    pub fn image_folder(&self, hardware: &FirmwareVersion, version: &FirmwareVersion) -> PathBuf {
+        self.layout
+            .firmware
+            .join(hardware.as_str())
+            .join(version.as_str())
+    }
+}
+
+impl FirmwareStore for JsonStore {
+    type Image = FileImage;
+
+    async fn image(&self, release: &Release) -> Result<Option<FileImage>, StoreError> {
+        let (root, digests) = (self.layout.firmware.clone(), Arc::clone(&self.digests));
+        let release = release.clone();
+        let name = format!("image of {} {}", release.hardware, release.version);
+        let open = move || match image_path(&root, &release)? {
+            Some(path) => digests.open(&path),
+            None => Ok(None),
+        };
+        blocking::unblock(open)
+            .await
+            .map_err(|error: io::Error| StoreError::new(name, error))
+    }
+}
+
+impl CertificateLog for JsonStore {
+    async fn append(&self, entry: Issued) -> Result<(), StoreError> {
+        self.log.issue(entry).await
+    }
+
+    async fn issued(&self, device: &DeviceId) -> Result<Vec<Arc<Issued>>, StoreError> {
+        let issued = self.log.issued(device);
+        if issued.is_empty()
+            && let Some(legacy) = self.legacy_certificate(device)
+        {
+            return Ok([Arc::new(legacy)].into());
+        }
+        Ok(issued)
+    }
+
+    async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
+        self.log.revoke(revocation).await
+    }
+
+    async fn revocations(
+        &self,
+        now: Timestamp,
+        overlap_s: u32,
+    ) -> Result<Vec<Revocation>, StoreError> {
+        Ok(self.log.revocations(now, overlap_s))
+    }
+}
+
+impl JsonStore {
+    /// The certificate that an original server left for a device. One that cannot be read is as
+    /// good as none: the device gets a new one.
+    fn legacy_certificate(&self, device: &DeviceId) -> Option<Issued> {
+        let file = format!("{device}.cert.pem");
+        let path = beneath(&self.layout.certificates, &[&file]).ok()??;
+        let pem = String::from_utf8(read_bounded(&path, MAX_CERTIFICATE).ok()?).ok()?;
+        let certificate = Certificate::from_pem(&pem).ok()?;
+        let instant = |unix| i64::try_from(unix).ok().and_then(Timestamp::from_unix);
+        Some(Issued {
+            device: device.clone(),
+            serial: *certificate.serial(),
+            csr_sha256: [0; 32],
+            at: instant(certificate.not_before_unix())?,
+            not_after: instant(certificate.not_after_unix())?,
+            chain_pem: pem,
+        })
+    }
+}
+
+impl core::fmt::Debug for JsonStore {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("JsonStore")
+            .field("layout", &self.layout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The file of a release: the one it names, else the only one in its folder.
+fn image_path(root: &Path, release: &Release) -> io::Result<Option<PathBuf>> {
+    let (hardware, version) = (release.hardware.as_str(), release.version.as_str());
+    if let Some(file) = &release.file {
+        return beneath(root, &[hardware, version, file.as_str()]);
+    }
+    let Some(folder) = beneath(root, &[hardware, version])? else {
+        return Ok(None);
+    };
+    let mut files = fs::read_dir(folder)?;
+    match (files.next().transpose()?, files.next()) {
+        (Some(only), None) => {
+            let name = only.file_name();
+            name.to_str()
+                .map_or(Ok(None), |name| beneath(root, &[hardware, version, name]))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn load(path: &Path) -> Result<(Devices, Option<Stamp>), LoadError> {
+    // The stamp comes first: a change between the two reads is then seen as one at the next look.
+    let stamp = stamp(path).map_err(LoadError::Read)?;
+    if stamp.is_none() {
+        return Ok((Devices::default(), None));
+    }
+    let bytes = read_bounded(path, MAX_DEVICES_FILE).map_err(LoadError::Read)?;
+    Ok((devices::parse(&bytes)?, stamp))
+}
+
+fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
+        Err(error) => absent(error),
+    }
+}
+
+/// Holds off other processes that change the same file. The lock file stays: removing it would
+/// let two of them hold two locks.
+fn lock_beside(path: &Path) -> io::Result<File> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".lock");
+    let lock = path.with_file_name(name);
+    if let Some(folder) = lock.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(lock)?;
+    file.lock()?;
+    Ok(file)
+}

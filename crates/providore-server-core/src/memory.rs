@@ -1,0 +1,181 @@
+//! All stores in memory: for tests, simulations and a server that keeps nothing.
+
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+
+use async_lock::Mutex;
+use bytes::Bytes;
+use providore_pki::crl::Revocation;
+use providore_wire::{DeviceId, FirmwareVersion, Timestamp};
+
+use crate::{
+    CertificateLog, ConfigStore, Device, DeviceStore, Document, FirmwareStore, Image, Issued,
+    Release, StoreError, revoked_at,
+};
+
+/// Devices, configurations, images and certificates in memory.
+///
+/// ```
+/// use providore_server_core::{Device, Dialect, DeviceStore, MemoryStore};
+///
+/// let store = MemoryStore::default();
+/// let device = Device::new("dev1".parse()?, b"a secret", Dialect::Original)?;
+/// # futures_lite::future::block_on(async {
+/// store.put_device(device).await;
+/// store.put_config("dev1".parse()?, None, br#"{"interval":60}"#.to_vec()).await;
+/// assert!(store.device(&"dev1".parse()?).await?.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    devices: BTreeMap<DeviceId, Arc<Device>>,
+    configs: BTreeMap<(DeviceId, Option<FirmwareVersion>), Document>,
+    images: BTreeMap<(FirmwareVersion, FirmwareVersion), MemoryImage>,
+    issued: BTreeMap<DeviceId, Vec<Arc<Issued>>>,
+    revoked: Vec<Revocation>,
+}
+
+impl MemoryStore {
+    /// Adds or replaces a device.
+    pub async fn put_device(&self, device: Device) {
+        self.inner
+            .lock()
+            .await
+            .devices
+            .insert(device.id.clone(), Arc::new(device));
+    }
+
+    /// Adds or replaces the configuration of a device for a version, or (`None`) for all that have
+    /// none of their own.
+    pub async fn put_config(
+        &self,
+        device: DeviceId,
+        version: Option<FirmwareVersion>,
+        config: impl Into<Bytes>,
+    ) {
+        let document = Document::new(config.into());
+        self.inner
+            .lock()
+            .await
+            .configs
+            .insert((device, version), document);
+    }
+
+    /// Adds or replaces the image of a version for a type of hardware.
+    pub async fn put_image(
+        &self,
+        hardware: FirmwareVersion,
+        version: FirmwareVersion,
+        image: impl Into<Bytes>,
+    ) {
+        let document = Document::new(image.into());
+        let image = MemoryImage(document);
+        self.inner
+            .lock()
+            .await
+            .images
+            .insert((hardware, version), image);
+    }
+}
+
+impl DeviceStore for MemoryStore {
+    async fn device(&self, id: &DeviceId) -> Result<Option<Arc<Device>>, StoreError> {
+        Ok(self.inner.lock().await.devices.get(id).cloned())
+    }
+}
+
+impl ConfigStore for MemoryStore {
+    async fn config(
+        &self,
+        device: &Device,
+        release: Option<&Release>,
+    ) -> Result<Option<Document>, StoreError> {
+        let configs = &self.inner.lock().await.configs;
+        let version = release.map(|release| release.version.clone());
+        let own = configs.get(&(device.id.clone(), version));
+        Ok(own
+            .or_else(|| configs.get(&(device.id.clone(), None)))
+            .cloned())
+    }
+}
+
+impl FirmwareStore for MemoryStore {
+    type Image = MemoryImage;
+
+    async fn image(&self, release: &Release) -> Result<Option<MemoryImage>, StoreError> {
+        let name = (release.hardware.clone(), release.version.clone());
+        Ok(self.inner.lock().await.images.get(&name).cloned())
+    }
+}
+
+/// An image in memory.
+#[derive(Debug, Clone)]
+pub struct MemoryImage(Document);
+
+impl Image for MemoryImage {
+    fn size(&self) -> u64 {
+        self.0.bytes().len() as u64
+    }
+
+    fn sha256(&self) -> [u8; 32] {
+        *self.0.sha256()
+    }
+
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
+        let bytes = self.0.bytes();
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
+        let end = start.saturating_add(length).min(bytes.len());
+        Ok(bytes.slice(start..end))
+    }
+}
+
+impl CertificateLog for MemoryStore {
+    async fn append(&self, entry: Issued) -> Result<(), StoreError> {
+        let issued = &mut self.inner.lock().await.issued;
+        issued
+            .entry(entry.device.clone())
+            .or_default()
+            .push(Arc::new(entry));
+        Ok(())
+    }
+
+    async fn issued(&self, device: &DeviceId) -> Result<Vec<Arc<Issued>>, StoreError> {
+        let inner = self.inner.lock().await;
+        let issued = inner.issued.get(device).map_or(&[][..], Vec::as_slice);
+        let good = |entry: &&Arc<Issued>| {
+            !inner
+                .revoked
+                .iter()
+                .any(|revoked| *revoked.serial() == entry.serial)
+        };
+        Ok(issued.iter().filter(good).cloned().collect())
+    }
+
+    async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
+        let revoked = &mut self.inner.lock().await.revoked;
+        if !revoked
+            .iter()
+            .any(|known| known.serial() == revocation.serial())
+        {
+            revoked.push(revocation);
+        }
+        Ok(())
+    }
+
+    async fn revocations(
+        &self,
+        now: Timestamp,
+        overlap_s: u32,
+    ) -> Result<Vec<Revocation>, StoreError> {
+        let inner = self.inner.lock().await;
+        let issued = inner.issued.values().map(Vec::as_slice);
+        Ok(revoked_at(issued, &inner.revoked, now, overlap_s))
+    }
+}

@@ -1,0 +1,336 @@
+//! A request in, a response out.
+
+mod authenticate;
+mod authority;
+mod body_cache;
+mod certificate;
+mod config;
+mod firmware;
+
+use alloc::{boxed::Box, string::String, vec::Vec};
+
+use async_lock::Mutex;
+use bytes::Bytes;
+use providore_pki::{CertificateAuthority, ca::CaError};
+use providore_sign::{
+    BoundedReplayGuard, KeyError, ReplayLimits, SoftwareKey,
+    original::{RequestPolicy, ResponseSigner},
+};
+use providore_wire::{Method, Route, Target, Timestamp};
+
+use self::{authenticate::Authenticated, authority::CrlCache, body_cache::BodyCache};
+use crate::{
+    Admission, Audit, Body, CertificateLog, ConfigStore, Device, DeviceStore, Event, FirmwareStore,
+    Image as _, Moment, Request, Response, StoreError, Unheard, Unlimited, problem::Problem,
+};
+
+/// How a server behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "settings are written as literals"
+)]
+pub struct Settings {
+    /// Which requests of the `Original` dialect are accepted.
+    pub original: RequestPolicy,
+    /// How long an answer counts, in seconds.
+    pub answer_lifetime_s: u32,
+    /// For how long a certificate stays good after its successor was issued, in seconds.
+    pub overlap_s: u32,
+    /// For how long the same CSR gets the same certificate, in seconds. Not shorter than a request
+    /// counts, or a replayed one could be executed twice; a shorter value is raised to that.
+    pub same_csr_s: u32,
+    /// How long a revocation list counts, in seconds; it is made anew after half of that.
+    pub crl_lifetime_s: u32,
+    /// How many state-changing requests are remembered.
+    pub replay: ReplayLimits,
+}
+
+impl Settings {
+    /// Answers count for 15 minutes, which is what the first Providore meant to say; an hour of
+    /// overlap and for repeated CSRs; revocation lists of seven days.
+    pub const DEFAULT: Self = Self {
+        original: RequestPolicy {
+            freshness: providore_sign::Freshness::DEFAULT,
+            allow_unversioned: false,
+        },
+        answer_lifetime_s: 900,
+        overlap_s: 3600,
+        same_csr_s: 3600,
+        crl_lifetime_s: 7 * 86_400,
+        replay: ReplayLimits::DEFAULT,
+    };
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The server: everything but sockets, clocks and files.
+///
+/// Shared between requests; any number of them may be in [`handle`](Self::handle) at once.
+#[must_use]
+pub struct Server<S> {
+    store: S,
+    authority: Box<dyn CertificateAuthority>,
+    settings: Settings,
+    audit: Box<dyn Audit>,
+    admission: Box<dyn Admission>,
+    /// Verifies what claims to come from nobody we know, so that it takes the same time.
+    stranger: SoftwareKey,
+    guard: Mutex<BoundedReplayGuard>,
+    /// One lock for every few devices: a device's requests for certificates come one at a time.
+    issuing: Vec<Mutex<()>>,
+    bodies: Mutex<BodyCache>,
+    crl: Mutex<Option<CrlCache>>,
+}
+
+/// How many certificate requests can be in hand at once. More than any machine has cores.
+const ISSUING_LOCKS: usize = 64;
+
+/// How much of an image is hashed at a time: long enough that a read costs less than its hash,
+/// short enough that other requests wait for less than a millisecond.
+const HASH_CHUNK: usize = 256 * 1024;
+
+impl<S> Server<S>
+where
+    S: DeviceStore + ConfigStore + FirmwareStore + CertificateLog,
+{
+    /// A server over a store and a certificate authority.
+    ///
+    /// `stranger` is 32 random bytes that no device has as its secret.
+    ///
+    /// # Errors
+    /// [`KeyError`] never happens with 32 bytes.
+    pub fn new(
+        store: S,
+        authority: impl CertificateAuthority + 'static,
+        settings: Settings,
+        stranger: &[u8; 32],
+    ) -> Result<Self, KeyError> {
+        let window = settings.original.freshness;
+        let countable = window
+            .max_window_s
+            .saturating_add(window.max_skew_s.saturating_mul(2));
+        let settings = Settings {
+            same_csr_s: settings.same_csr_s.max(countable),
+            ..settings
+        };
+        Ok(Self {
+            store,
+            authority: Box::new(authority),
+            settings,
+            audit: Box::new(Unheard),
+            admission: Box::new(Unlimited),
+            stranger: SoftwareKey::new(stranger)?,
+            guard: Mutex::new(BoundedReplayGuard::new(settings.replay)),
+            issuing: (0..ISSUING_LOCKS).map(|_| Mutex::new(())).collect(),
+            bodies: Mutex::new(BodyCache::default()),
+            crl: Mutex::new(None),
+        })
+    }
+
+    /// Tells `audit` what happens.
+    pub fn with_audit(mut self, audit: impl Audit + 'static) -> Self {
+        self.audit = Box::new(audit);
+        self
+    }
+
+    /// Lets `admission` say how often a device may ask.
+    pub fn with_admission(mut self, admission: impl Admission + 'static) -> Self {
+        self.admission = Box::new(admission);
+        self
+    }
+
+    /// The store.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Answers a request. Never fails: every fault is a status for the peer and an event for the
+    /// operator.
+    pub async fn handle(&self, request: &Request<'_>, moment: &Moment) -> Response<S::Image> {
+        let target = match Target::parse(request.target) {
+            Ok(target) => target,
+            Err(error) => {
+                self.audit.record(&Event::BadTarget(error));
+                return finish(Problem::BadTarget.response(), false);
+            }
+        };
+        let route = Route::of(target.path());
+        if let Some(route) = route.filter(|route| route.is_public()) {
+            let answer = self.public(route, request.method, moment.now).await;
+            return finish(answer, request.method == "HEAD");
+        }
+        if request.body.len() > Request::MAX_BODY {
+            return finish(Problem::TooLarge.response(), false);
+        }
+        match self.authenticate(request, &target, moment.now).await {
+            Ok(asked) => self.answer(&asked, route, &target, moment).await,
+            Err(refusal) => finish(refusal, request.method == "HEAD"),
+        }
+    }
+
+    /// The signed answer to a device.
+    async fn answer(
+        &self,
+        asked: &Authenticated<'_>,
+        route: Option<Route>,
+        target: &Target<'_>,
+        moment: &Moment,
+    ) -> Response<S::Image> {
+        let device = asked.device();
+        let answer = match self.admission.admit(&device.id, moment.now) {
+            Ok(()) => self.route(asked, route, target, moment).await,
+            Err(retry_after_s) => {
+                self.audit.record(&Event::Limited {
+                    device: &device.id,
+                    retry_after_s,
+                });
+                Ok(Problem::TooManyRequests.retry_after(retry_after_s))
+            }
+        };
+        let answer = answer.unwrap_or_else(|error| self.fault(&error));
+        let signed = self.sign(device, answer, moment.now).await;
+        let answer = signed.unwrap_or_else(|error| self.fault(&error));
+        self.audit.record(&Event::Answered {
+            device: &device.id,
+            route,
+            status: answer.status,
+        });
+        finish(answer, asked.verified().method() == Method::Head)
+    }
+
+    /// The answer to a device, before it is signed.
+    async fn route(
+        &self,
+        asked: &Authenticated<'_>,
+        route: Option<Route>,
+        target: &Target<'_>,
+        moment: &Moment,
+    ) -> Result<Response<S::Image>, StoreError> {
+        let Some(route) = route else {
+            return Ok(Problem::NotFound.response());
+        };
+        match (route, asked.verified().method()) {
+            (Route::CertificateRequest, Method::Post) => self.issue(asked, moment).await,
+            (Route::CertificateRequest, _) => Ok(method_not_allowed("POST")),
+            (_, Method::Options) => Ok(Response::empty(204).with("allow", "GET, HEAD")),
+            (_, method) if !matches!(method, Method::Get | Method::Head) => {
+                Ok(method_not_allowed("GET, HEAD"))
+            }
+            (Route::Config, _) => self.config(asked).await,
+            (Route::FirmwareCheck, _) => Ok(Self::firmware_check(asked)),
+            (Route::Firmware, _) => self.firmware(asked, target).await,
+            (Route::Certificate, _) => self.certificate(asked).await,
+            _ => Ok(Problem::NotFound.response()),
+        }
+    }
+
+    /// Signs an answer with the device's key and completes its fields.
+    async fn sign(
+        &self,
+        device: &Device,
+        mut answer: Response<S::Image>,
+        now: Timestamp,
+    ) -> Result<Response<S::Image>, StoreError> {
+        let fault = |error: KeyError| StoreError::new("sign an answer", error);
+        let signer = match &answer.body {
+            Body::Image { image, .. } => self.image_signer(device, image).await?,
+            Body::Bytes(bytes) => {
+                let mut signer = ResponseSigner::begin(device.key()).map_err(fault)?;
+                signer.update(bytes).map_err(fault)?;
+                signer
+            }
+            Body::Empty => ResponseSigner::begin(device.key()).map_err(fault)?,
+        };
+        let headers = signer
+            .finish(now, self.settings.answer_lifetime_s)
+            .map_err(fault)?;
+        for (name, value) in headers.fields() {
+            answer = answer.with(name, value);
+        }
+        Ok(answer.with("cache-control", "no-store"))
+    }
+
+    /// The MAC state behind a whole image, from the cache or by reading the image once.
+    async fn image_signer(
+        &self,
+        device: &Device,
+        image: &S::Image,
+    ) -> Result<ResponseSigner<SoftwareKey>, StoreError> {
+        let fault = |error: KeyError| StoreError::new("sign an image", error);
+        let name = body_cache::Name::new(device, image.sha256());
+        if let Some(signer) = self.bodies.lock().await.find(&name) {
+            return Ok(signer);
+        }
+        let mut signer = ResponseSigner::begin(device.key()).map_err(fault)?;
+        let mut offset = 0;
+        while offset < image.size() {
+            let chunk = image.read(offset, HASH_CHUNK).await?;
+            if chunk.is_empty() {
+                return Err(StoreError::message("image ends before its size"));
+            }
+            signer.update(&chunk).map_err(fault)?;
+            offset = offset.saturating_add(chunk.len() as u64);
+        }
+        self.bodies.lock().await.remember(name, signer.clone());
+        Ok(signer)
+    }
+
+    fn fault(&self, error: &StoreError) -> Response<S::Image> {
+        self.audit.record(&Event::Fault { error });
+        Problem::Unavailable.retry_after(FAULT_RETRY_S)
+    }
+}
+
+/// What a device is told to wait after a fault of ours, in seconds.
+const FAULT_RETRY_S: u32 = 30;
+
+/// Adds `content-length`, and drops the body where the method is HEAD.
+fn finish<I>(answer: Response<I>, head: bool) -> Response<I> {
+    let length = answer.content_length();
+    let mut answer = match answer.status {
+        204 | 304 => answer,
+        _ => answer.with("content-length", alloc::format!("{length}")),
+    };
+    if head {
+        answer.body = Body::Empty;
+    }
+    answer
+}
+
+fn method_not_allowed<I>(allowed: &str) -> Response<I> {
+    Problem::MethodNotAllowed.response().with("allow", allowed)
+}
+
+/// A strong entity tag: the quoted hex of a digest.
+fn etag(sha256: &[u8; 32]) -> String {
+    use core::fmt::Write as _;
+    let mut tag = String::with_capacity(66);
+    tag.push('"');
+    for byte in sha256 {
+        let _ = write!(tag, "{byte:02x}");
+    }
+    tag.push('"');
+    tag
+}
+
+fn ca_fault(error: CaError) -> StoreError {
+    StoreError::new("certificate authority", error)
+}
+
+fn text<I>(status: u16, content_type: &'static str, text: impl Into<Bytes>) -> Response<I> {
+    Response::new(status, Body::Bytes(text.into())).with("content-type", content_type)
+}
+
+impl<S: core::fmt::Debug> core::fmt::Debug for Server<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Server")
+            .field("store", &self.store)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

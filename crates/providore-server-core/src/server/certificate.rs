@@ -1,0 +1,158 @@
+//! `POST /certificates/request` and `GET /certificate`.
+
+use alloc::{string::String, sync::Arc};
+
+use providore_pki::{SerialNumber, Validity, VerifiedCsr, ca::CertificateTerms};
+use providore_sign::{ReplayGuard as _, Use};
+use providore_wire::{DeviceId, Timestamp};
+
+use super::{Authenticated, Server, ca_fault, text};
+use crate::{
+    CertificateLog, ConfigStore, Device, DeviceStore, Event, FirmwareStore, Issued, Moment,
+    Response, StoreError, problem::Problem,
+};
+
+const PEM: &str = "application/x-pem-file";
+
+impl<S> Server<S>
+where
+    S: DeviceStore + ConfigStore + FirmwareStore + CertificateLog,
+{
+    /// Turns a CSR into a certificate, once.
+    ///
+    /// The log is what makes this safe to repeat: the same CSR within the hour gets the certificate
+    /// that is written down already, whether the request is a retry, a replay, or comes after a
+    /// restart that forgot the replay guard.
+    pub(super) async fn issue(
+        &self,
+        asked: &Authenticated<'_>,
+        moment: &Moment,
+    ) -> Result<Response<S::Image>, StoreError> {
+        if !is_csr_type(asked.unsigned_field("content-type")) {
+            return Ok(Problem::UnsupportedMediaType.response());
+        }
+        let device = asked.device();
+        let csr = match VerifiedCsr::check(asked.verified().body(), &device.id) {
+            Ok(csr) => csr,
+            Err(reason) => {
+                self.audit.record(&Event::CsrRefused {
+                    device: &device.id,
+                    reason,
+                });
+                return Ok(Problem::UnusableCsr.response());
+            }
+        };
+        let Some(lock) = self.issuing.get(shard(&device.id, self.issuing.len())) else {
+            return Err(StoreError::message("no lock to issue under"));
+        };
+        let _one_at_a_time = lock.lock().await;
+        let usage = self
+            .guard
+            .lock()
+            .await
+            .first_use(asked.verified(), moment.now);
+        let issued = self.store.issued(&device.id).await?;
+        let known = issued.iter().rev().find(|entry| {
+            entry.csr_sha256 == *csr.fingerprint()
+                && moment.now.seconds_since(entry.at) <= i64::from(self.settings.same_csr_s)
+        });
+        match (usage, known) {
+            (Use::First, None) => {
+                self.issue_new(device, &csr, moment, !issued.is_empty())
+                    .await
+            }
+            (_, Some(known)) => {
+                if usage == Use::Repeated {
+                    self.audit.record(&Event::Replayed { device: &device.id });
+                }
+                Ok(text(200, PEM, known.chain_pem.clone()))
+            }
+            (Use::NoRoom { retry_after_s }, None) => {
+                self.audit.record(&Event::Limited {
+                    device: &device.id,
+                    retry_after_s,
+                });
+                Ok(Problem::TooManyRequests.retry_after(retry_after_s))
+            }
+            // Seen before, yet nothing came of it: the first try failed. Its device signs anew.
+            _ => {
+                self.audit.record(&Event::Replayed { device: &device.id });
+                Ok(Problem::Unavailable.retry_after(1))
+            }
+        }
+    }
+
+    async fn issue_new(
+        &self,
+        device: &Device,
+        csr: &VerifiedCsr,
+        moment: &Moment,
+        renewal: bool,
+    ) -> Result<Response<S::Image>, StoreError> {
+        let policy = &device.certificate;
+        let serial = SerialNumber::from_entropy(&moment.entropy)
+            .ok_or_else(|| StoreError::message("entropy of zeros"))?;
+        let now_unix = u64::try_from(moment.now.unix()).unwrap_or(0);
+        let validity = Validity::starting_at(now_unix, policy.lifetime_s())
+            .map_err(|error| StoreError::new("validity of a certificate", error))?;
+        let terms = CertificateTerms::new(policy.profile, serial, validity)
+            .with_alt_names(policy.alt_names.clone());
+        let issued = self.authority.issue(csr, &terms).map_err(ca_fault)?;
+        let chain_pem = String::from(issued.chain_pem());
+        let certificate = issued.certificate();
+        let not_after = i64::try_from(certificate.not_after_unix()).unwrap_or(i64::MAX);
+        self.store
+            .append(Issued {
+                device: device.id.clone(),
+                serial: *certificate.serial(),
+                csr_sha256: *csr.fingerprint(),
+                at: moment.now,
+                not_after: Timestamp::from_unix(not_after).unwrap_or(Timestamp::MAX),
+                chain_pem: chain_pem.clone(),
+            })
+            .await?;
+        let serial = *certificate.serial();
+        self.audit.record(&Event::Issued {
+            device: &device.id,
+            serial,
+            renewal,
+        });
+        Ok(text(200, PEM, chain_pem))
+    }
+
+    /// The device's newest certificate.
+    pub(super) async fn certificate(
+        &self,
+        asked: &Authenticated<'_>,
+    ) -> Result<Response<S::Image>, StoreError> {
+        let issued = self.store.issued(&asked.device().id).await?;
+        let newest: Option<&Arc<Issued>> = issued.last();
+        Ok(newest.map_or_else(
+            || Problem::NotFound.response(),
+            |newest| text(200, PEM, newest.chain_pem.clone()),
+        ))
+    }
+}
+
+/// What deployed and standard clients call PKCS#10; nothing said is taken as that, too.
+fn is_csr_type(content_type: Option<&str>) -> bool {
+    let Some(content_type) = content_type else {
+        return true;
+    };
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    ["text/plain", "application/pkcs10", PEM]
+        .iter()
+        .any(|accepted| essence.eq_ignore_ascii_case(accepted))
+}
+
+/// Which lock a device has: FNV-1a over its id, which only has to spread.
+fn shard(device: &DeviceId, locks: usize) -> usize {
+    let hash = device
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    let locks = u64::try_from(locks).unwrap_or(1).max(1);
+    usize::try_from(hash.checked_rem(locks).unwrap_or(0)).unwrap_or(0)
+}

@@ -1,0 +1,230 @@
+//! What the server needs to look up and write down: four small async traits.
+//!
+//! Implementations are shared between requests and take `&self`. Each look-up sees a consistent
+//! state; each write is durable before its future is ready.
+
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use core::future::Future;
+
+use bytes::Bytes;
+use providore_pki::{SerialNumber, crl::Revocation};
+use providore_wire::{DeviceId, Timestamp};
+
+use crate::{Device, Release};
+
+/// Finds devices.
+pub trait DeviceStore: Send + Sync {
+    /// The record of a device, also of a disabled one; `None` for a stranger.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be told.
+    fn device(
+        &self,
+        id: &DeviceId,
+    ) -> impl Future<Output = Result<Option<Arc<Device>>, StoreError>> + Send;
+}
+
+/// Finds configurations.
+pub trait ConfigStore: Send + Sync {
+    /// The configuration of a device for a release; `release` is `None` for a device that has
+    /// none. `None` if there is no configuration.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be told.
+    fn config(
+        &self,
+        device: &Device,
+        release: Option<&Release>,
+    ) -> impl Future<Output = Result<Option<Document>, StoreError>> + Send;
+}
+
+/// Finds firmware images.
+pub trait FirmwareStore: Send + Sync {
+    /// An image that can be read in pieces.
+    type Image: Image;
+
+    /// The image of a release; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be told.
+    fn image(
+        &self,
+        release: &Release,
+    ) -> impl Future<Output = Result<Option<Self::Image>, StoreError>> + Send;
+}
+
+/// An open firmware image. What it is does not change while it is open, whatever happens to its
+/// name meanwhile.
+pub trait Image: Clone + Send + Sync {
+    /// The size in bytes.
+    fn size(&self) -> u64;
+
+    /// The SHA-256 of the whole image.
+    fn sha256(&self) -> [u8; 32];
+
+    /// Up to `length` bytes from `offset`, at least one unless `offset` is the end.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    fn read(
+        &self,
+        offset: u64,
+        length: usize,
+    ) -> impl Future<Output = Result<Bytes, StoreError>> + Send;
+}
+
+/// Remembers what was issued and what was revoked. It only grows; nothing acknowledged is lost.
+///
+/// # Security
+/// An [`append`](Self::append) that is ready before the entry is durable lets a power cut forget a
+/// certificate that is in use: it could never be revoked.
+pub trait CertificateLog: Send + Sync {
+    /// Writes down a certificate before it is handed out.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the certificate must not be handed out.
+    fn append(&self, entry: Issued) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What was issued to a device, oldest first, less what was revoked by hand: a certificate that
+    /// an operator revoked is never handed out again.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be told.
+    fn issued(
+        &self,
+        device: &DeviceId,
+    ) -> impl Future<Output = Result<Vec<Arc<Issued>>, StoreError>> + Send;
+
+    /// Writes down a revocation; one that is there already is left as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the certificate is not revoked.
+    fn revoke(&self, revocation: Revocation)
+    -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The certificates that are revoked at `now`, among them those that were superseded at least
+    /// `overlap_s` seconds ago, less those that have expired.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be told.
+    fn revocations(
+        &self,
+        now: Timestamp,
+        overlap_s: u32,
+    ) -> impl Future<Output = Result<Vec<Revocation>, StoreError>> + Send;
+}
+
+/// A certificate in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores write it as a literal")]
+pub struct Issued {
+    /// The device it was issued to.
+    pub device: DeviceId,
+    /// Its serial number.
+    pub serial: SerialNumber,
+    /// The SHA-256 of the CSR.
+    pub csr_sha256: [u8; 32],
+    /// When it was issued.
+    pub at: Timestamp,
+    /// When it ends.
+    pub not_after: Timestamp,
+    /// The certificate and its intermediates, in PEM, without the root.
+    pub chain_pem: String,
+}
+
+/// A configuration in memory, with the digest that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    bytes: Bytes,
+    sha256: [u8; 32],
+}
+
+impl Document {
+    /// The longest configuration in bytes: what a server is willing to hold per device, and far
+    /// more than a microcontroller can.
+    pub const MAX_LEN: usize = 1024 * 1024;
+
+    /// Takes the bytes and computes their digest.
+    #[must_use]
+    pub fn new(bytes: Bytes) -> Self {
+        use sha2::Digest as _;
+        let sha256 = sha2::Sha256::digest(&bytes).into();
+        Self { bytes, sha256 }
+    }
+
+    /// The bytes; cloning is cheap.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The SHA-256 of the bytes.
+    #[must_use]
+    pub const fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+}
+
+/// A store could not do what it was asked: what it tried, and why that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct StoreError {
+    what: String,
+    #[source]
+    source: Option<Box<dyn core::error::Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// A fault with its cause.
+    pub fn new(
+        what: impl Into<String>,
+        source: impl Into<Box<dyn core::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            what: what.into(),
+            source: Some(source.into()),
+        }
+    }
+
+    /// A fault that has no further cause.
+    pub fn message(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            source: None,
+        }
+    }
+}
+
+/// The revocations among what was issued and what was revoked by hand; for implementors of
+/// [`CertificateLog`].
+///
+/// A certificate that was followed by another of the same device counts as superseded from then
+/// on, and is revoked when the overlap is over: make before break.
+pub fn revoked_at<'a>(
+    issued_per_device: impl IntoIterator<Item = &'a [Arc<Issued>]>,
+    by_hand: impl IntoIterator<Item = &'a Revocation>,
+    now: Timestamp,
+    overlap_s: u32,
+) -> Vec<Revocation> {
+    use alloc::collections::BTreeMap;
+    use providore_pki::crl::RevocationReason;
+
+    let unix = |at: Timestamp| u64::try_from(at.unix()).unwrap_or(0);
+    let mut revoked: BTreeMap<SerialNumber, Revocation> = BTreeMap::new();
+    for issued in issued_per_device {
+        for pair in issued.windows(2) {
+            let [old, new] = pair else { continue };
+            let at = new.at.saturating_add(i64::from(overlap_s));
+            if at <= now {
+                let (at, end) = (unix(at), unix(old.not_after));
+                let reason = RevocationReason::Superseded;
+                revoked.insert(old.serial, Revocation::new(old.serial, at, end, reason));
+            }
+        }
+    }
+    revoked.extend(by_hand.into_iter().map(|entry| (*entry.serial(), *entry)));
+    revoked
+        .into_values()
+        .filter(|entry| entry.expires_unix() >= unix(now))
+        .collect()
+}

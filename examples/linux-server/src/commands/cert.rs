@@ -1,0 +1,16 @@
+//! `cert`.
+
+use clap::Subcommand;
+
+use crate::{Common, failure::Outcome};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertCommand {
+    /// List.
+    List,
+}
+
+pub(crate) fn run(_common: &Common, _command: CertCommand) -> Outcome {
+    Ok(())
+}

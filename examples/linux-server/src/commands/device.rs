@@ -1,0 +1,16 @@
+//! `device`.
+
+use clap::Subcommand;
+
+use crate::{Common, failure::Outcome};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// List.
+    List,
+}
+
+pub(crate) fn run(_common: &Common, _command: DeviceCommand) -> Outcome {
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! The data folder: devices, configurations, images, certificates and the CA.
+//!
+//! ```text
+//! DIR/configStore/devices.json   DIR/configStore/ID/…    devices, secrets, configurations
+//! DIR/firmwareStore/TYPE/VERSION/FILE                    images
+//! DIR/certificateStore/issued.jsonl                      what was issued and revoked
+//! DIR/ca/{root.key,issuer.key,chain,stranger.key}        the CA
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use providore_pki::LocalCa;
+use providore_server_core::json_files::{JsonStore, Layout};
+
+use crate::{
+    ca,
+    failure::{Failure, OrFail as _, Outcome},
+};
+
+/// Where everything lies.
+#[derive(Debug, Clone)]
+pub(crate) struct DataFolder {
+    /// The stores.
+    pub(crate) layout: Layout,
+    /// The folder of the CA.
+    pub(crate) ca: PathBuf,
+}
+
+impl DataFolder {
+    /// The folder layout below one folder.
+    pub(crate) fn at(folder: &Path) -> Self {
+        Self {
+            layout: Layout::below(folder),
+            ca: folder.join("ca"),
+        }
+    }
+
+    /// Opens the stores.
+    pub(crate) fn store(&self) -> Outcome<JsonStore> {
+        let path = self.layout.devices.display();
+        JsonStore::open(self.layout.clone())
+            .or_fail(format!("open the data folder ({path})"))
+            .map_err(|failure| failure.hint("mend the file, or name another folder with --data"))
+    }
+
+    /// Opens the CA, or makes one on first use.
+    pub(crate) fn authority(&self, password: Option<&str>) -> Outcome<LocalCa> {
+        ca::open_or_create(&self.ca, password)
+    }
+
+    /// Fails where there is no data folder yet, for commands that would only confuse by making one.
+    pub(crate) fn require(&self) -> Outcome {
+        if self.layout.devices.exists() {
+            return Ok(());
+        }
+        let path = self.layout.devices.display();
+        Err(Failure::new(format!("there is no {path}"))
+            .hint("add a device first, or name another folder with --data DIR"))
+    }
+}

@@ -1,0 +1,75 @@
+//! How a command fails: what was tried, why it did not work, what to do next.
+
+use std::fmt;
+
+/// A failure that ends the program.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    what: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    hint: Option<String>,
+}
+
+/// What every command returns.
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    /// A failure without a further cause.
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            source: None,
+            hint: None,
+        }
+    }
+
+    /// What to do next.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// `result.or_fail("read the configuration")?`
+pub(crate) trait OrFail<T> {
+    /// Says what was tried.
+    fn or_fail(self, what: impl Into<String>) -> Outcome<T>;
+}
+
+impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> OrFail<T> for Result<T, E> {
+    fn or_fail(self, what: impl Into<String>) -> Outcome<T> {
+        self.map_err(|error| Failure {
+            what: format!("cannot {}", what.into()),
+            source: Some(error.into()),
+            hint: None,
+        })
+    }
+}
+
+impl From<providore_server_core::json_files::LoadError> for Failure {
+    fn from(error: providore_server_core::json_files::LoadError) -> Self {
+        Self {
+            what: "cannot use the devices file".into(),
+            source: Some(error.into()),
+            hint: Some("mend the file; nothing was changed".into()),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.what)?;
+        let mut source = self
+            .source
+            .as_ref()
+            .map(|error| &**error as &dyn std::error::Error);
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  {hint}")?;
+        }
+        Ok(())
+    }
+}
