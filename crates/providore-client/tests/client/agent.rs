@@ -70,9 +70,8 @@ pub(crate) fn server() -> Handler {
         Ok(answer(match request.target.as_str() {
             "/config" if request.fields.iter().any(same) => Reply::signed(304, b""),
             "/config" => Reply::signed(200, b"{\"a\":1}").with("etag", "\"c\""),
-            "/firmware/check" => {
-                Reply::signed(302, b"Found").with("location", "/firmware?version=2")
-            }
+            "/firmware/check" => Reply::signed(302, b"Redirecting to /firmware?version=2")
+                .with("location", "/firmware?version=2"),
             "/firmware?version=2" => Reply::signed(200, b"image 2, longer than one chunk"),
             other => panic!("{other}"),
         }))

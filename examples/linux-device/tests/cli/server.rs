@@ -108,7 +108,8 @@ pub(crate) fn answer((ca, root): &(LocalCa, String), request: &Request) -> Reply
     match request.target.as_str() {
         "/config" => Reply::signed(200, b"{\"interval\":60}"),
         "/firmware/check" if version == Some("2.0") => Reply::signed(204, b""),
-        "/firmware/check" => Reply::signed(302, b"Found").with("location", "/firmware?version=2.0"),
+        "/firmware/check" => Reply::signed(302, b"Redirecting to /firmware?version=2.0")
+            .with("location", "/firmware?version=2.0"),
         "/firmware?version=2.0" => Reply::signed(200, IMAGE),
         "/certificates/request" => Reply::signed(200, &issue(ca, &request.body)),
         _ => Reply::signed(404, b""),
@@ -146,7 +147,7 @@ fn is_authentic(request: &Request) -> bool {
     let policy = original::RequestPolicy::default();
     let mut key = key(SECRET);
     head.device().as_str() == DEVICE
-        && original::verify_request(&head, &request.body, &mut key, &policy, now()).is_ok()
+        && original::verify_request(head, &request.body, &mut key, &policy, now()).is_ok()
 }
 
 fn serve(stream: &TcpStream, handler: &mut impl FnMut(&Request) -> Reply) -> std::io::Result<()> {
