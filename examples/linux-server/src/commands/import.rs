@@ -58,12 +58,13 @@ pub(crate) struct ImportArgs {
 
 pub(crate) fn run(common: &Common, args: ImportArgs) -> Outcome {
     let folder = common.folder();
-    let source = source::find(&args)?;
+    let (force, dry_run) = (args.force, args.dry_run);
+    let source = source::find(args)?;
     let mut candidates = devices::read(&source)?;
-    candidates.compare(&folder, args.force)?;
-    let mut copied = copy::Copied::new(args.force, args.dry_run);
+    candidates.compare(&folder, force)?;
+    let mut copied = copy::Copied::new(force, dry_run);
     candidates.copy_files(&source, &folder, &mut copied);
-    if !args.dry_run {
+    if !dry_run {
         candidates.merge(&folder)?;
     }
     let report = report::Report {
@@ -71,7 +72,7 @@ pub(crate) fn run(common: &Common, args: ImportArgs) -> Outcome {
         folder: &folder,
         candidates: &candidates,
         copied: &copied,
-        dry_run: args.dry_run,
+        dry_run,
     };
     if common.json {
         say_json(&report.to_json())?;

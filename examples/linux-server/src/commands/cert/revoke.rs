@@ -1,6 +1,6 @@
 //! `cert revoke`.
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use futures_lite::future::block_on;
 use providore_pki::{
     SerialNumber,
@@ -26,7 +26,7 @@ Examples:
 
 A running server puts it on its revocation list within seconds. The device may ask for a new
 certificate as long as its secret is good: device disable ID prevents that.")]
-#[group(id = "what", required = true, multiple = false, args = ["serial", "device"])]
+#[command(group = ArgGroup::new("what").required(true).args(["serial", "device"]))]
 pub(crate) struct RevokeArgs {
     /// The serial number in hex, as cert list shows it.
     #[arg(value_parser = parse_serial)]
@@ -92,13 +92,15 @@ pub(super) fn run(common: &Common, args: &RevokeArgs) -> Outcome {
     if common.json {
         return say_json(&json!({"revoked": serials}));
     }
-    let mut text = String::new();
-    for listed in &chosen {
+    let line = |listed: &Listed| {
         let (serial, device) = (listed.issued.serial, &listed.issued.device);
-        text.push_str(&format!("revoked {serial} of {device}\n"));
-    }
-    text.push_str("A running server puts it on its revocation list within seconds.\n");
-    say(&text)
+        format!("revoked {serial} of {device}")
+    };
+    let lines: Vec<String> = chosen.iter().map(line).collect();
+    say(&format!(
+        "{}\nA running server puts this on its revocation list within seconds.\n",
+        lines.join("\n")
+    ))
 }
 
 fn choose(all: Vec<Listed>, args: &RevokeArgs) -> Outcome<Vec<Listed>> {

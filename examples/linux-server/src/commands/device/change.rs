@@ -63,7 +63,8 @@ pub(super) fn set_enabled(common: &Common, id: &DeviceId, enabled: bool) -> Outc
     folder.store()?.edit(|entries: &mut DeviceEdit| {
         let entry = records::entry(entries, id)?;
         if enabled {
-            entry.shift_remove("disabled");
+            // Not `remove`, which may put the last member in its place.
+            entry.retain(|key, _| key != "disabled");
         } else {
             entry.insert("disabled".into(), true.into());
         }
@@ -112,8 +113,12 @@ pub(super) fn remove(common: &Common, args: &RemoveArgs) -> Outcome {
         confirm(&args.id)?;
     }
     store.edit(|entries: &mut DeviceEdit| {
-        let gone = entries.shift_remove(args.id.as_str());
-        gone.map(drop).ok_or_else(|| records::unknown(&args.id))
+        let before = entries.len();
+        entries.retain(|id, _| id != args.id.as_str());
+        if entries.len() == before {
+            return Err(records::unknown(&args.id));
+        }
+        Ok(())
     })?;
     if !args.keep_files {
         remove_files(&folder, &args.id)?;

@@ -4,7 +4,8 @@ use std::{collections::HashMap, fmt::Write as _};
 
 use futures_lite::future::block_on;
 use providore_server_core::{
-    ConfigStore as _, Device, FirmwareStore as _, Image as _, Release, json_files::JsonStore,
+    ConfigStore as _, Device, FileName, FirmwareStore as _, Image as _, Release,
+    json_files::JsonStore,
 };
 use providore_wire::DeviceId;
 use serde_json::{Value, json};
@@ -134,7 +135,7 @@ fn as_json(device: &Device, offers: &[Offer<'_>], certificates: &[Listed]) -> Va
             "type": release.map(|release| release.hardware.as_str()),
             "version": release.map(|release| release.version.as_str()),
             "next": release.and_then(|release| release.next.as_ref()).map(|next| text(next)),
-            "file": release.and_then(|release| release.file.as_ref()).map(|file| file.as_str()),
+            "file": release.and_then(|release| release.file.as_ref()).map(FileName::as_str),
             "image_size": offer.image_size,
             "config": offer.config,
             "has_config": offer.has_config,

@@ -56,8 +56,11 @@ pub(crate) struct AddArgs {
 pub(super) fn run(common: &Common, args: &AddArgs) -> Outcome {
     let folder = common.folder();
     let name = files::plain_name(files::name_of(&args.file)).ok_or_else(|| {
-        Failure::new(format!("{:?} is not a usable name for an image", args.file))
-            .hint("rename the file: no dot in front, no control characters")
+        Failure::new(format!(
+            "an image cannot have the name of {}",
+            args.file.display()
+        ))
+        .hint("rename the file: no dot in front, no control characters")
     })?;
     let store = folder.store()?;
     for id in &args.devices {
@@ -75,21 +78,18 @@ pub(super) fn run(common: &Common, args: &AddArgs) -> Outcome {
             "devices": offered,
         }));
     }
-    let mut text = format!(
-        "{} {}: {} bytes, SHA-256 {}\n",
+    let outcome = match (offered.as_slice(), args.all || !args.devices.is_empty()) {
+        ([], true) => "no device is of this type; offered to none".into(),
+        ([], false) => "offered to no device yet: say --all or --device ID".into(),
+        (offered, _) => format!("offered to {}", offered.join(", ")),
+    };
+    say(&format!(
+        "{} {}: {} bytes, SHA-256 {}\n{outcome}\n",
         args.r#type,
         args.version,
         sum.size,
         sum.hex()
-    );
-    text.push_str(
-        &match (offered.as_slice(), args.all || !args.devices.is_empty()) {
-            ([], true) => "no device of this type; offered to none\n".into(),
-            ([], false) => "offered to no device yet: say --all or --device ID\n".into(),
-            (offered, _) => format!("offered to {}\n", offered.join(", ")),
-        },
-    );
-    say(&text)
+    ))
 }
 
 /// Puts the image in place, or finds the same bytes there; the name under which they lie.

@@ -15,7 +15,7 @@ pub(super) struct Copied {
     force: bool,
     dry_run: bool,
     /// Files that were copied.
-    pub(super) copied: usize,
+    pub(super) files: usize,
     /// Files that were here already.
     pub(super) same: usize,
     /// What was left out, and what to do about it.
@@ -29,21 +29,23 @@ impl Copied {
         Self {
             force,
             dry_run,
-            copied: 0,
+            files: 0,
             same: 0,
             left,
         }
     }
 
-    /// Copies a folder with all plain files in it; nothing if there is none.
-    pub(super) fn tree(&mut self, from: &Path, to: &Path) {
+    /// Copies a folder with all plain files in it, to a place below `store`; nothing if there is
+    /// none.
+    pub(super) fn tree(&mut self, from: &Path, to: &Path, store: &Path) {
         let Ok(root) = from.canonicalize() else {
             return;
         };
-        self.folder(&root, from, to, MAX_DEPTH);
+        let way = Way { root: &root, store };
+        self.folder(way, from, to, MAX_DEPTH);
     }
 
-    fn folder(&mut self, root: &Path, from: &Path, to: &Path, depth: usize) {
+    fn folder(&mut self, way: Way<'_>, from: &Path, to: &Path, depth: usize) {
         let paths = match files::listing(from) {
             Ok(paths) => paths,
             Err(error) => return self.leave(from, &error),
@@ -55,11 +57,11 @@ impl Copied {
                 continue;
             }
             let place = to.join(name);
-            match (within(root, &path), depth.checked_sub(1)) {
+            match (within(way.root, &path), depth.checked_sub(1)) {
                 (Ok(true), Some(depth)) if path.is_dir() => {
-                    self.folder(root, &path, &place, depth);
+                    self.folder(way, &path, &place, depth);
                 }
-                (Ok(true), Some(_)) => self.file(&path, &place),
+                (Ok(true), Some(_)) => self.file(&path, &place, way.store),
                 (Ok(true), None) => self.left.push(format!("{}: too deep", path.display())),
                 (Ok(false), _) => self.left.push(format!(
                     "{}: a link that leads out of the folder: copy what it means by hand",
@@ -70,10 +72,10 @@ impl Copied {
         }
     }
 
-    /// Copies one file.
-    pub(super) fn file(&mut self, from: &Path, to: &Path) {
-        match self.try_file(from, to) {
-            Ok(Fate::Copied) => self.copied = self.copied.saturating_add(1),
+    /// Copies one file, to a place below `store`.
+    pub(super) fn file(&mut self, from: &Path, to: &Path, store: &Path) {
+        match self.try_file(from, to, store) {
+            Ok(Fate::Copied) => self.files = self.files.saturating_add(1),
             Ok(Fate::Same) => self.same = self.same.saturating_add(1),
             Ok(Fate::Conflict) => self.left.push(format!(
                 "{}: {} is here and differs: compare them; --force overwrites it",
@@ -84,7 +86,7 @@ impl Copied {
         }
     }
 
-    fn try_file(&self, from: &Path, to: &Path) -> io::Result<Fate> {
+    fn try_file(&self, from: &Path, to: &Path, store: &Path) -> io::Result<Fate> {
         let present = to.try_exists()?;
         if present && Sum::of(from)? == Sum::of(to)? {
             return Ok(Fate::Same);
@@ -95,8 +97,9 @@ impl Copied {
         if self.dry_run {
             return Ok(Fate::Copied);
         }
-        let folder = to.parent().unwrap_or(Path::new("."));
-        let staged = Staged::copy(from, folder, |_| ())?;
+        // Not in the folder where it is to lie: a release without a file name means the only file
+        // there, and an unfinished copy that a crash leaves behind would be a second one.
+        let staged = Staged::copy(from, store, |_| ())?;
         match if present {
             staged.replace(to)
         } else {
@@ -110,6 +113,15 @@ impl Copied {
     fn leave(&mut self, path: &Path, error: &io::Error) {
         self.left.push(format!("{}: {error}", path.display()));
     }
+}
+
+/// From where and to where.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    /// The folder that is copied, links resolved.
+    root: &'a Path,
+    /// The folder of ours that it goes into.
+    store: &'a Path,
 }
 
 enum Fate {

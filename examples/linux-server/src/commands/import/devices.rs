@@ -1,11 +1,15 @@
 //! The devices of an original installation, one finding for each.
 
-use std::{fs, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use futures_lite::future::block_on;
 use providore_pki::Certificate;
 use providore_server_core::{
-    ConfigStore as _, Device, FirmwareStore as _, Release,
+    ConfigStore as _, Device, DeviceStore as _, FirmwareStore as _, Release,
     json_files::{DeviceEdit, JsonStore, Layout, LoadError},
 };
 use serde_json::Value;
@@ -80,8 +84,8 @@ pub(super) fn read(source: &Source) -> Outcome<Candidates> {
     let refused = settle(&scratch, &entries)?;
     let candidate = |id: &String| Candidate {
         id: id.clone(),
-        fate: match refused.iter().find(|refused| refused.0 == *id) {
-            Some((_, what)) => Fate::Refused(what.clone()),
+        fate: match refused.get(id) {
+            Some(what) => Fate::Refused(what.clone()),
             None => Fate::Imported,
         },
         problems: Vec::new(),
@@ -101,8 +105,8 @@ fn or_nowhere(path: Option<&PathBuf>, folder: &TempDir) -> PathBuf {
 
 /// Loads what can be loaded, and says of each other entry why not. The store names one bad entry
 /// at a time.
-fn settle(scratch: &JsonStore, entries: &DeviceEdit) -> Outcome<Vec<(String, String)>> {
-    let mut refused = Vec::new();
+fn settle(scratch: &JsonStore, entries: &DeviceEdit) -> Outcome<HashMap<String, String>> {
+    let mut refused = HashMap::new();
     let mut usable = entries.clone();
     loop {
         let loaded = scratch.edit(|all: &mut DeviceEdit| {
@@ -111,10 +115,31 @@ fn settle(scratch: &JsonStore, entries: &DeviceEdit) -> Outcome<Vec<(String, Str
         });
         match loaded {
             Ok(()) => return Ok(refused),
-            Err(LoadError::Device { id, what }) if usable.shift_remove(&id).is_some() => {
-                refused.push((id, what));
+            Err(LoadError::Device { id, what }) if usable.remove(&id).is_some() => {
+                refused.insert(id, what);
             }
             Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+impl Candidate {
+    fn copy_files(&mut self, source: &Source, ours: &Layout, copied: &mut Copied) {
+        if let Some(configs) = &source.configs {
+            let (from, to) = (configs.join(&self.id), ours.config.join(&self.id));
+            copied.tree(&from, &to, &ours.config);
+        }
+        let Some(certificates) = &source.certificates else {
+            return;
+        };
+        let file = format!("{}.cert.pem", self.id);
+        let path = certificates.join(&file);
+        match check_certificate(&path) {
+            Some(Ok(())) => {
+                copied.file(&path, &ours.certificates.join(file), &ours.certificates);
+            }
+            Some(Err(problem)) => self.problems.push(problem),
+            None => {}
         }
     }
 }
@@ -150,32 +175,24 @@ impl Candidates {
     /// Copies images, and what belongs to the devices that are imported; notes what is missing.
     pub(super) fn copy_files(&mut self, source: &Source, ours: &DataFolder, copied: &mut Copied) {
         if let Some(firmware) = &source.firmware {
-            copied.tree(firmware, &ours.layout.firmware);
+            let store = &ours.layout.firmware;
+            copied.tree(firmware, store, store);
         }
-        for device in self.scratch.devices() {
-            let id = device.id.as_str();
-            let found = self.all.iter_mut().find(|candidate| candidate.id == id);
-            let Some(candidate) = found else { continue };
-            if candidate.fate == Fate::Conflict {
+        for candidate in &mut self.all {
+            if matches!(candidate.fate, Fate::Conflict | Fate::Refused(_)) {
                 continue;
             }
-            if let Err(failure) = configs::check_folder_name(&ours.layout, &device.id) {
+            let Ok(id) = candidate.id.parse() else {
+                continue;
+            };
+            if let Err(failure) = configs::check_folder_name(&ours.layout, &id) {
                 candidate.fate = Fate::Refused(failure.to_string());
                 continue;
             }
-            candidate.problems = missing(&self.scratch, &device);
-            if let Some(configs) = &source.configs {
-                copied.tree(&configs.join(id), &ours.layout.config.join(id));
+            if let Ok(Some(device)) = block_on(self.scratch.device(&id)) {
+                candidate.problems = missing(&self.scratch, &device);
             }
-            if let Some(certificates) = &source.certificates {
-                let file = format!("{id}.cert.pem");
-                let path = certificates.join(&file);
-                match check_certificate(&path) {
-                    Some(Ok(())) => copied.file(&path, &ours.layout.certificates.join(file)),
-                    Some(Err(problem)) => candidate.problems.push(problem),
-                    None => {}
-                }
-            }
+            candidate.copy_files(source, &ours.layout, copied);
         }
     }
 
@@ -232,7 +249,7 @@ fn missing_image(release: &Release) -> String {
 }
 
 /// Whether there is a certificate, and whether it can be handed out.
-fn check_certificate(path: &std::path::Path) -> Option<Result<(), String>> {
+fn check_certificate(path: &Path) -> Option<Result<(), String>> {
     if fs::symlink_metadata(path).is_err() {
         return None;
     }

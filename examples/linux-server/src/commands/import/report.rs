@@ -47,7 +47,7 @@ impl Report<'_> {
             "dry_run": self.dry_run,
             "devices": self.candidates.all.iter().map(device).collect::<Vec<_>>(),
             "files": {
-                "copied": self.copied.copied,
+                "copied": self.copied.files,
                 "same": self.copied.same,
                 "left_out": self.copied.left,
             },
@@ -98,7 +98,7 @@ impl fmt::Display for Report<'_> {
                 writeln!(f, "    {problem}")?;
             }
         }
-        let (copied, same) = (self.copied.copied, self.copied.same);
+        let (copied, same) = (self.copied.files, self.copied.same);
         writeln!(f, "files: {copied} copied, {same} here already")?;
         for left in &self.copied.left {
             writeln!(f, "  {left}")?;

@@ -40,19 +40,19 @@ pub(super) struct Source {
 }
 
 /// Finds everything that there is; the devices file must be there.
-pub(super) fn find(args: &ImportArgs) -> Outcome<Source> {
-    let from = &args.from;
+pub(super) fn find(args: ImportArgs) -> Outcome<Source> {
+    let from = args.from;
     if !from.exists() {
         return Err(Failure::new(format!("there is no {}", from.display())));
     }
     let folder = if from.is_dir() {
         from.clone()
     } else {
-        from.parent().unwrap_or(from).to_path_buf()
+        from.parent().unwrap_or(&from).to_path_buf()
     };
     let config = match &args.config {
         Some(path) => Some(OriginalConfig::read(path)?),
-        None if from.is_file() => Some(OriginalConfig::read(from)?),
+        None if from.is_file() => Some(OriginalConfig::read(&from)?),
         None => {
             let path = from.join("config.json");
             let there = path.is_file();
