@@ -7,6 +7,8 @@
 //! | NVS table | namespace `providore`, strings `device_id` and `psk`: what the C component for ESP-IDF reads |
 //!
 //! The table is the input of ESP-IDF's `nvs_partition_gen.py generate nvs.csv nvs.bin 0x6000`.
+//! The bootstrap firmware of the first Providore has room for 32 characters of each string: for it
+//! name a shorter secret with `--secret`.
 
 use std::{
     fmt::Write as _,

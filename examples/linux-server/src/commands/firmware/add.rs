@@ -159,7 +159,11 @@ fn offer(store: &JsonStore, args: &AddArgs, file: &FileName) -> Outcome<Vec<Stri
 fn last_type(entry: &Value) -> Option<&str> {
     let firmware = entry.get("firmware")?;
     let last = firmware.as_array().map_or(Some(firmware), |all| all.last());
-    last?.get("type")?.as_str()
+    field(last?, "type")
+}
+
+fn field<'a>(release: &'a Value, name: &str) -> Option<&'a str> {
+    release.get(name)?.as_str()
 }
 
 fn append(entries: &mut DeviceEdit, id: &DeviceId, args: &AddArgs, file: &FileName) -> Outcome {
@@ -167,7 +171,7 @@ fn append(entries: &mut DeviceEdit, id: &DeviceId, args: &AddArgs, file: &FileNa
     let releases = records::releases(records::entry(entries, id)?, id)?;
     if let Some(same) = releases
         .iter_mut()
-        .find(|release| release["version"] == version)
+        .find(|release| field(release, "version") == Some(version))
     {
         return settle(same, id, args, file);
     }
@@ -190,10 +194,10 @@ fn append(entries: &mut DeviceEdit, id: &DeviceId, args: &AddArgs, file: &FileNa
 
 /// The device has this version: nothing to do, unless its record names another image for it.
 fn settle(release: &mut Value, id: &DeviceId, args: &AddArgs, file: &FileName) -> Outcome {
-    if release["type"] != args.r#type.as_str() {
+    if field(release, "type") != Some(args.r#type.as_str()) {
         return Err(other_hardware(id, args));
     }
-    match release.get("file").and_then(Value::as_str) {
+    match field(release, "file") {
         Some(named) if named != file.as_str() => Err(Failure::new(format!(
             "{id} has version {} with the file {named}",
             args.version

@@ -154,7 +154,9 @@ impl OriginalConfig {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         let as_original = without_dots(&self.path.join(text));
         let places = [folder.join(text), as_original, PathBuf::from(text)];
-        places.into_iter().find(|path| path.exists())
+        let found = places.iter().find(|path| path.exists())?;
+        // Without the `.` that many write in front.
+        Some(found.components().collect())
     }
 }
 
