@@ -27,7 +27,7 @@ pub enum Renewal {
 /// use providore_pki::renewal::{Renewal, advise};
 ///
 /// let (not_before, not_after) = (1_000_000, 1_030_000);
-/// let middle = u32::MAX / 2;
+/// let middle = 1 << 31;
 /// assert_eq!(
 ///     advise(not_before, not_after, 1_010_000, middle),
 ///     Renewal::NotYet { at_unix: 1_020_000 }

@@ -1,0 +1,34 @@
+//! Vectors, conformance suites and models with which the crates of providore are tested.
+//!
+//! Not published. A crate's own unit tests stay beside its code; what needs two crates, a heavy
+//! dependency or more than one implementation of a trait is here.
+//!
+//! ```
+//! use providore_testkit::{PeripheralKey, conformance};
+//!
+//! conformance::mac_key(PeripheralKey::new);
+//! let original = providore_testkit::vectors::original();
+//! assert_eq!(original.requests.len(), 66);
+//! ```
+//!
+//! | module or type | is |
+//! |---|---|
+//! | [`vectors`] | what the first Providore signs, recorded from its own code |
+//! | [`conformance`] | one suite for each trait, run over every implementation |
+//! | [`PeripheralKey`] | a model of a MAC key that is locked in hardware |
+//! | [`with_verified`] | a request that was really signed and verified |
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a suite reports by panicking in the test that runs it"
+)]
+
+pub mod conformance;
+mod peripheral;
+mod requests;
+pub mod vectors;
+
+pub use peripheral::PeripheralKey;
+pub use requests::with_verified;

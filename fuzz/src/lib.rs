@@ -1,0 +1,44 @@
+//! A fuzz target for every parser and every state machine of providore.
+//!
+//! A target is a function over bytes that asserts what must hold for any input: not only that
+//! nothing panics, but that what is read can be written and read again, and that a naive model
+//! agrees. `fuzz_targets/` hands the functions to libFuzzer; `tests/replay.rs` runs them over
+//! `corpus/`, and over every small change of each file there, without it.
+#![forbid(unsafe_code)]
+
+mod fields;
+pub mod machines;
+pub mod messages;
+pub mod values;
+
+/// A fuzz target.
+pub type Target = fn(&[u8]);
+
+macro_rules! targets {
+    ($($module:ident::$name:ident,)*) => {
+        /// Every target: its name in `fuzz_targets/` and `corpus/`, and what it does.
+        pub const TARGETS: &[(&str, Target)] = &[$((stringify!($name), $module::$name)),*];
+    };
+}
+
+targets! {
+    machines::replay_guard,
+    machines::response_verifier,
+    messages::request_head,
+    messages::request_round_trip,
+    messages::response_head,
+    values::authorization,
+    values::device_id,
+    values::signature,
+    values::target,
+    values::timestamp,
+}
+
+/// Runs one target over one input.
+///
+/// # Panics
+/// If there is no such target, or if the input breaks an invariant.
+pub fn run(name: &str, data: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    target.expect("a target of this name").1(data);
+}
