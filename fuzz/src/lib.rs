@@ -6,9 +6,11 @@
 //! `corpus/`, and over every small change of each file there, without it.
 #![forbid(unsafe_code)]
 
+pub mod certificates;
 mod fields;
 pub mod machines;
 pub mod messages;
+pub mod server;
 pub mod values;
 
 /// A fuzz target.
@@ -22,11 +24,22 @@ macro_rules! targets {
 }
 
 targets! {
+    certificates::alt_name,
+    certificates::certificate,
+    certificates::chain,
+    certificates::csr,
+    certificates::csr_round_trip,
+    certificates::key_file,
+    certificates::public_key,
+    certificates::revocation_list,
     machines::replay_guard,
     machines::response_verifier,
     messages::request_head,
     messages::request_round_trip,
     messages::response_head,
+    server::devices_json,
+    server::file_name,
+    server::server_handle,
     values::authorization,
     values::device_id,
     values::signature,

@@ -35,7 +35,7 @@ pub fn with_verified<R>(
         .map(|(name, value)| (name, value.as_bytes()));
     let head = RequestHead::parse(Method::Get, path, fields).expect("what is signed is read back");
     let policy = original::RequestPolicy::default();
-    let verified = original::verify_request(&head, b"", &mut key, &policy, created)
+    let verified = original::verify_request(head, b"", &mut key, &policy, created)
         .expect("what is signed is accepted");
     then(&verified)
 }

@@ -376,7 +376,8 @@ fn verdict(vector: &RequestVector, versioned: bool, policy: &RequestPolicy) -> R
     assert_eq!(head.form() == Form::Versioned, versioned);
     let mut key = SoftwareKey::new(&vector.key).unwrap();
     let body = vector.body.as_deref().unwrap_or_default();
-    verify_request(&head, body, &mut key, policy, head.created()).map(|verified| {
+    let now = head.created();
+    verify_request(head, body, &mut key, policy, now).map(|verified| {
         assert_eq!(verified.device().as_str(), vector.device_id);
         assert_eq!(verified.body(), body);
     })
