@@ -193,8 +193,14 @@ where
             }
         };
         let answer = answer.unwrap_or_else(|error| self.fault(&error));
-        let signed = self.sign(device, answer, moment.now).await;
-        let answer = signed.unwrap_or_else(|error| self.fault(&error));
+        let answer = match self.sign(device, answer, moment.now).await {
+            Ok(answer) => answer,
+            // The image could not be read to its end. What is said instead is signed as well.
+            Err(error) => {
+                let signed = self.sign(device, self.fault(&error), moment.now).await;
+                signed.unwrap_or_else(|error| self.fault(&error))
+            }
+        };
         self.audit.record(&Event::Answered {
             device: &device.id,
             route,
