@@ -4,12 +4,12 @@ use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 
 use async_lock::Mutex;
 use bytes::Bytes;
-use providore_pki::crl::Revocation;
+use providore_pki::{SerialNumber, crl::Revocation};
 use providore_wire::{DeviceId, FirmwareVersion, Timestamp};
 
 use crate::{
     CertificateLog, ConfigStore, Device, DeviceStore, Document, FirmwareStore, Image, Issued,
-    Release, StoreError, revoked_at,
+    Release, StoreError, not_revoked, revoked_at,
 };
 
 /// Devices, configurations, images and certificates in memory.
@@ -149,13 +149,9 @@ impl CertificateLog for MemoryStore {
     async fn issued(&self, device: &DeviceId) -> Result<Vec<Arc<Issued>>, StoreError> {
         let inner = self.inner.lock().await;
         let issued = inner.issued.get(device).map_or(&[][..], Vec::as_slice);
-        let good = |entry: &&Arc<Issued>| {
-            !inner
-                .revoked
-                .iter()
-                .any(|revoked| *revoked.serial() == entry.serial)
-        };
-        Ok(issued.iter().filter(good).cloned().collect())
+        let is_revoked =
+            |serial: &SerialNumber| inner.revoked.iter().any(|known| known.serial() == serial);
+        Ok(not_revoked(issued, is_revoked).to_vec())
     }
 
     async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {

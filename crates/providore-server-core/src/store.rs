@@ -85,8 +85,8 @@ pub trait CertificateLog: Send + Sync {
     /// [`StoreError`]: the certificate must not be handed out.
     fn append(&self, entry: Issued) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// What was issued to a device, oldest first, less what was revoked by hand: a certificate that
-    /// an operator revoked is never handed out again.
+    /// What was issued to a device, oldest first, after the last that was revoked by hand: neither
+    /// that one nor what it superseded is ever handed out again. See [`not_revoked`].
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be told.
@@ -193,6 +193,18 @@ impl StoreError {
             source: None,
         }
     }
+}
+
+/// What was issued to a device after the last certificate that was revoked by hand; for implementors
+/// of [`CertificateLog`].
+pub fn not_revoked(
+    issued: &[Arc<Issued>],
+    is_revoked: impl Fn(&SerialNumber) -> bool,
+) -> &[Arc<Issued>] {
+    issued
+        .rsplit(|entry| is_revoked(&entry.serial))
+        .next()
+        .unwrap_or_default()
 }
 
 /// The revocations among what was issued and what was revoked by hand; for implementors of

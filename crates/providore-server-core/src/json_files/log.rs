@@ -24,7 +24,7 @@ use providore_wire::{DeviceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::files::sync_folder;
-use crate::{Issued, StoreError, revoked_at};
+use crate::{Issued, StoreError, not_revoked, revoked_at};
 
 /// Entries that one sync covers at most.
 const MAX_BATCH: usize = 256;
@@ -139,8 +139,7 @@ impl Log {
     pub(super) fn issued(&self, device: &DeviceId) -> Vec<Arc<Issued>> {
         self.read_index(|index| {
             let all = index.issued.get(device).map_or(&[][..], Vec::as_slice);
-            let good = |entry: &&Arc<Issued>| !index.revoked.contains_key(&entry.serial);
-            all.iter().filter(good).cloned().collect()
+            not_revoked(all, |serial| index.revoked.contains_key(serial)).to_vec()
         })
     }
 
