@@ -57,14 +57,16 @@ where
             .first_use(asked.verified(), moment.now);
         let issued = self.store.issued(&device.id).await?;
         let newest = issued.last();
+        // Requests that came together may be answered in another order.
+        let skew_s = i64::from(self.settings.original.freshness.max_skew_s);
         // Above 0 for a request that was signed before the newest certificate was issued: delayed,
         // captured, or by a clock that is slow. A newest from the future is of a clock that was
         // wrong, and delays nobody.
         let late_s = newest
-            .filter(|newest| newest.at <= moment.now)
+            .filter(|newest| newest.at.seconds_since(moment.now) <= skew_s)
             .map_or(0, |newest| newest.at.seconds_since(asked.created()));
         let old = usage == Use::Repeated || late_s > 0;
-        let counts = 0..=i64::from(self.settings.same_csr_s);
+        let counts = skew_s.saturating_neg()..=i64::from(self.settings.same_csr_s);
         let known = issued.iter().rev().find(|entry| {
             entry.csr_sha256 == *csr.fingerprint()
                 && counts.contains(&moment.now.seconds_since(entry.at))
