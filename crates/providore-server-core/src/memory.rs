@@ -1,6 +1,10 @@
 //! All stores in memory: for tests, simulations and a server that keeps nothing.
 
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    vec::Vec,
+};
 
 use async_lock::Mutex;
 use bytes::Bytes;
@@ -37,6 +41,7 @@ struct Inner {
     configs: BTreeMap<(DeviceId, Option<FirmwareVersion>), Document>,
     images: BTreeMap<(FirmwareVersion, FirmwareVersion), MemoryImage>,
     issued: BTreeMap<DeviceId, Vec<Arc<Issued>>>,
+    serials: BTreeSet<SerialNumber>,
     revoked: Vec<Revocation>,
 }
 
@@ -138,8 +143,12 @@ impl Image for MemoryImage {
 
 impl CertificateLog for MemoryStore {
     async fn append(&self, entry: Issued) -> Result<(), StoreError> {
-        let issued = &mut self.inner.lock().await.issued;
-        issued
+        let inner = &mut *self.inner.lock().await;
+        if !inner.serials.insert(entry.serial) {
+            return Err(StoreError::message("serial number is taken"));
+        }
+        inner
+            .issued
             .entry(entry.device.clone())
             .or_default()
             .push(Arc::new(entry));

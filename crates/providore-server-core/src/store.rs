@@ -79,7 +79,9 @@ pub trait Image: Clone + Send + Sync {
 /// An [`append`](Self::append) that is ready before the entry is durable lets a power cut forget a
 /// certificate that is in use: it could never be revoked.
 pub trait CertificateLog: Send + Sync {
-    /// Writes down a certificate before it is handed out.
+    /// Writes down a certificate before it is handed out, unless its serial number is there already.
+    ///
+    /// Dropping the future leaves the entry whole: written or not.
     ///
     /// # Errors
     /// [`StoreError`]: the certificate must not be handed out.

@@ -43,6 +43,9 @@ pub enum LoadError {
     /// It cannot be written.
     #[error("devices file cannot be written")]
     Write(#[source] io::Error),
+    /// The certificate log cannot be read, or is damaged.
+    #[error("certificate log cannot be used")]
+    Log(#[source] io::Error),
     /// It is no JSON object.
     #[error("devices file is not a JSON object")]
     Json(#[source] serde_json::Error),

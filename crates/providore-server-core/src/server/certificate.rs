@@ -80,9 +80,7 @@ where
                 }
                 Ok(text(200, PEM, known.chain_pem.clone()))
             }
-            (Use::First, _) if !old => {
-                self.issue_new(device, &csr, moment, newest.is_some()).await
-            }
+            (Use::First, _) if !old => self.issue_new(device, &csr, moment, newest.is_some()).await,
             (Use::NoRoom { retry_after_s }, _) => {
                 self.audit.record(&Event::Limited {
                     device: &device.id,
