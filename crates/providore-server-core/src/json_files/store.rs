@@ -207,14 +207,24 @@ impl ConfigStore for JsonStore {
         {
             return Ok(Some(config.clone()));
         }
-        let (root, id, part) = (
-            self.layout.config.clone(),
+        let (layout, id, part) = (
+            self.layout.clone(),
             String::from(device.id.as_str()),
             String::from(file),
         );
-        let bytes = blocking::unblock(move || match beneath(&root, &[&id, &part])? {
-            Some(path) => read_bounded(&path, Document::MAX_LEN).map(Some),
-            None => Ok(None),
+        let bytes = blocking::unblock(move || {
+            let Some(path) = beneath(&layout.config, &[&id, &part])? else {
+                return Ok(None);
+            };
+            // Devices may share a file by a link, and this one lies in the same folder.
+            if layout
+                .devices
+                .canonicalize()
+                .is_ok_and(|devices| devices == path)
+            {
+                return Ok(None);
+            }
+            read_bounded(&path, Document::MAX_LEN).map(Some)
         })
         .await
         .map_err(fault)?;
@@ -334,7 +344,10 @@ fn image_path(root: &Path, release: &Release) -> io::Result<Option<PathBuf>> {
     let Some(folder) = beneath(root, &[hardware, version])? else {
         return Ok(None);
     };
-    let mut files = fs::read_dir(folder)?;
+    let mut files = match fs::read_dir(folder) {
+        Ok(files) => files,
+        Err(error) => return absent(error),
+    };
     match (files.next().transpose()?, files.next()) {
         (Some(only), None) => {
             let name = only.file_name();
