@@ -4,7 +4,7 @@
 //! state; each write is durable before its future is ready.
 
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
-use core::future::Future;
+use core::{fmt, future::Future};
 
 use bytes::Bytes;
 use providore_pki::{SerialNumber, crl::Revocation};
@@ -134,8 +134,9 @@ pub struct Issued {
     pub chain_pem: String,
 }
 
-/// A configuration in memory, with the digest that names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A configuration in memory, with the digest that names it. It may hold passwords: `{:?}` shows
+/// how long it is and nothing of it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Document {
     bytes: Bytes,
     sha256: [u8; 32],
@@ -164,6 +165,12 @@ impl Document {
     #[must_use]
     pub const fn sha256(&self) -> &[u8; 32] {
         &self.sha256
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({} bytes)", self.bytes.len())
     }
 }
 
