@@ -13,7 +13,7 @@ use providore_wire::{DeviceId, Timestamp};
 /// A store that several servers share, one after the other or at once: a clone is the same store.
 ///
 /// Whatever is named in [`fail`](Self::fail) fails until [`heal`](Self::heal): `device`, `config`,
-/// `image`, `read` (of an image), `append`, `issued`, `revoke`, `revocations`.
+/// `image`, `read` (of an image), `tear` (an image reads as zeros), `append`, `issued`, `revoke`, `revocations`.
 #[derive(Debug)]
 pub struct SharedStore<S> {
     inner: Arc<S>,
@@ -120,7 +120,11 @@ impl<I: Image> Image for SharedImage<I> {
 
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
         self.faults.check("read")?;
-        self.inner.read(offset, length).await
+        let bytes = self.inner.read(offset, length).await?;
+        Ok(match self.faults.check("tear") {
+            Ok(()) => bytes,
+            Err(_) => vec![0; bytes.len()].into(),
+        })
     }
 }
 

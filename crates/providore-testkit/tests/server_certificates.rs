@@ -478,6 +478,19 @@ fn a_store_that_fails_is_a_signed_503_and_nothing_else() {
 }
 
 #[test]
+fn an_image_that_changes_while_it_is_read_spoils_no_later_answer() {
+    let scene = Scene::new("dev1");
+    let ask = || {
+        let answer = scene.post(&scene.peer.get("/firmware", at(0)), 0);
+        scene.peer.verify(&answer, at(0)).map(|_| answer.status)
+    };
+    scene.store.fail("tear");
+    assert_eq!(ask(), Ok(503), "what is signed is what its digest says");
+    scene.store.heal();
+    assert_eq!(ask(), Ok(200));
+}
+
+#[test]
 fn the_servers_record_says_what_a_certificate_is_for() {
     let scene = Scene::new("dev1");
     let mut device = scene.peer.record();
