@@ -108,7 +108,7 @@ fn issue(verified: &VerifiedCsr) {
     let serial = SerialNumber::from_entropy(&[1; 16]).expect("a serial number");
     let validity = Validity::starting_at(NOW_UNIX, 86_400).expect("a day");
     let terms = CertificateTerms::new(Profile::Client, serial, validity);
-    let ca = open_ca(&CA.chain_pem()).expect("our own chain");
+    let ca = open_ca(CA.chain_pem()).expect("our own chain");
     let issued = ca.issue(verified, &terms).expect("a certificate");
     let chain = VerifiedChain::verify(issued.chain_pem(), CA.root_pem(), Profile::Client, NOW_UNIX)
         .expect("a good chain");

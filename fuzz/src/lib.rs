@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod certificates;
+pub mod client;
 mod fields;
 pub mod machines;
 pub mod messages;
@@ -32,6 +33,9 @@ targets! {
     certificates::key_file,
     certificates::public_key,
     certificates::revocation_list,
+    client::entity_tag,
+    client::exchange,
+    client::server_address,
     machines::replay_guard,
     machines::response_verifier,
     messages::request_head,

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 // Not used is not linked: each crate is named.
+extern crate providore_client as _;
 extern crate providore_pki as _;
 extern crate providore_sign as _;
 extern crate providore_wire as _;

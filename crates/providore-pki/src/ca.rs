@@ -32,12 +32,14 @@
 //! ```
 
 mod build;
+mod create;
 mod local;
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-pub use local::{CaSettings, LocalCa, NewCa};
+pub use create::{CaSettings, NewCa};
+pub use local::LocalCa;
 
 use crate::{
     Validity, ValidityError,
@@ -225,9 +227,12 @@ pub enum CaError {
     /// A certificate of the CA is none of a CA, or may not sign certificates.
     #[error("the certificate is not that of a CA")]
     NotACa,
-    /// A certificate of the CA is not signed by the one after it.
+    /// A certificate of the CA is not signed by the one after it, or stands too far below it.
     #[error("the certificates of the CA do not form a chain")]
     BrokenChain,
+    /// The CA's certificate lets it sign certificates but no revocation lists.
+    #[error("the CA may not sign revocation lists")]
+    MayNotSignLists,
     /// The CA has expired: it needs a new certificate before it can issue.
     #[error("the certificate of the CA has expired")]
     Expired,

@@ -29,7 +29,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`key`] | the [`DeviceKey`] trait, [`SoftwareKey`], public keys and signatures |
-//! | [`csr`] | writing a PKCS#10 request; with `alloc` checking one: [`csr::VerifiedCsr`] |
+//! | [`csr`] | writing a PKCS#10 request; with `alloc` checking one: `VerifiedCsr` |
 //! | [`renewal`] | when to ask for the next certificate |
 //! | [`serial`] | serial numbers |
 //! | `ca` | `alloc`: the `CertificateAuthority` trait, what is issued, `LocalCa` |

@@ -66,9 +66,8 @@ impl<'a> Target<'a> {
         self.query
     }
 
-    /// The `version` parameter, which is a plain [`FirmwareVersion`] apart from the two escapes
-    /// that URL encoders apply to characters of one: `%2B` for `+` and `%3A` for `:`, and a `+` or
-    /// `%20` for a blank is not used by any client.
+    /// The `version` parameter: a [`FirmwareVersion`] in which `+`, `:` and blank may be escaped as
+    /// `%2B`, `%3A` and `%20`, the only characters of one that URL encoders escape.
     ///
     /// # Errors
     /// [`ParseErrorKind::Duplicate`] if the parameter is repeated, or what
@@ -105,6 +104,7 @@ fn unescape(value: &str) -> Result<FirmwareVersion, ParseError> {
         let (character, length) = match rest.get(..3) {
             Some("%2B" | "%2b") => ('+', 3),
             Some("%3A" | "%3a") => (':', 3),
+            Some("%20") => (' ', 3),
             _ => (character, character.len_utf8()),
         };
         plain.push(character)?;
@@ -173,6 +173,7 @@ mod tests {
         check_version("/firmware", Ok(None));
         check_version("/firmware?versions=1", Ok(None));
         check_version("/firmware?a=b&version=1.2%2Bb7", Ok(Some("1.2+b7")));
+        check_version("/firmware?version=1%20rc%3a2", Ok(Some("1 rc:2")));
         check_version("/firmware?version=", Err(ParseErrorKind::Empty));
         check_version("/firmware?version=../1", Err(ParseErrorKind::PathLike));
         check_version(

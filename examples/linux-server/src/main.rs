@@ -2,6 +2,11 @@
 //!
 //! The service itself is `providore-server-core`; here are its sockets, its files, its settings and
 //! its command line.
+#![expect(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "a program for Linux, where std is the name everybody knows"
+)]
 
 mod ca;
 mod clock;

@@ -1,13 +1,338 @@
-//! `serve`.
+//! `serve`: sockets around the server core.
+
+mod audit;
+mod http;
+mod limits;
+mod listen;
+mod tls;
+
+pub(crate) use tls::fresh_key;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use providore_server_core::{
+    Server, Settings as CoreSettings,
+    json_files::{JsonStore, file_mode_is_private},
+};
+use providore_sign::{Freshness, original::RequestPolicy};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-use crate::{Common, failure::Outcome};
+use crate::{
+    Common, clock,
+    data::DataFolder,
+    failure::{Failure, OrFail as _, Outcome},
+    logs,
+    settings::{File, LogFormat, MetricsAudience},
+};
 
-/// What to import.
-#[derive(Debug, Args)]
-pub(crate) struct ServeArgs {}
+/// Answers devices over HTTP and HTTPS.
+#[derive(Debug, Default, Args)]
+#[command(after_help = "\
+Examples:
+  providore-server serve                                     HTTP on 127.0.0.1:3000
+  providore-server serve --http 0.0.0.0:3000 --https 0.0.0.0:3443
+  providore-server serve --config /etc/providore/config.json an original installation, as it is
 
-pub(crate) fn run(_common: &Common, _args: ServeArgs) -> Outcome {
-    Ok(())
+The first start makes a certificate authority. Without --tls-cert, HTTPS shows a certificate from
+it; devices that pin ca.pem trust that. Set PROVIDORE_CA_PASSWORD before the first start to have
+the CA's keys encrypted. Stop with Ctrl-C or SIGTERM: requests in hand are finished.")]
+pub(crate) struct ServeArgs {
+    /// Listen for HTTP here. Default: 127.0.0.1:3000, unless --https is given.
+    #[arg(long, value_name = "ADDR", env = "PROVIDORE_HTTP")]
+    pub(crate) http: Option<SocketAddr>,
+    /// Listen for HTTPS here.
+    #[arg(long, value_name = "ADDR", env = "PROVIDORE_HTTPS")]
+    pub(crate) https: Option<SocketAddr>,
+    /// A settings file: TOML, or the config.json of a first Providore.
+    #[arg(long, value_name = "FILE", env = "PROVIDORE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// A certificate chain for HTTPS, in PEM.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PROVIDORE_TLS_CERT",
+        requires = "tls_key"
+    )]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of that certificate, in PEM.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PROVIDORE_TLS_KEY",
+        requires = "tls_cert"
+    )]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// A name or address for a certificate from our own CA; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_name: Vec<String>,
+    /// Text for people or JSON for programs.
+    #[arg(long, value_enum, env = "PROVIDORE_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+    /// Append the log to this file in place of standard error.
+    #[arg(long, value_name = "FILE", env = "PROVIDORE_LOG_FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+    /// error, warn, info, debug, or a filter such as `providore_server=debug`.
+    #[arg(long, value_name = "LEVEL", env = "PROVIDORE_LOG")]
+    pub(crate) log_level: Option<String>,
+    /// Who may read /metrics.
+    #[arg(long, value_enum)]
+    pub(crate) metrics: Option<MetricsAudience>,
+    /// Requests of one device in a minute.
+    #[arg(long, value_name = "N")]
+    pub(crate) device_per_minute: Option<u32>,
+    /// Requests from one address in a second.
+    #[arg(long, value_name = "N")]
+    pub(crate) address_per_second: Option<u32>,
+    /// Accept requests of the `Original` dialect signed without the firmware version.
+    #[arg(long)]
+    pub(crate) allow_unversioned: bool,
+}
+
+impl ServeArgs {
+    /// Lays the flags over the file.
+    fn over(self, mut file: File) -> File {
+        fn set<T>(slot: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *slot = value;
+            }
+        }
+        file.http = self.http.or(file.http);
+        file.https = self.https.or(file.https);
+        file.tls.certificate = self.tls_cert.or(file.tls.certificate);
+        file.tls.key = self.tls_key.or(file.tls.key);
+        file.tls.names.extend(self.tls_name);
+        file.log.file = self.log_file.or(file.log.file);
+        file.log.level = self.log_level.or(file.log.level);
+        set(&mut file.log.format, self.log_format);
+        set(&mut file.metrics, self.metrics);
+        set(&mut file.limits.device_per_minute, self.device_per_minute);
+        set(&mut file.limits.address_per_second, self.address_per_second);
+        file.original.allow_unversioned |= self.allow_unversioned;
+        if file.http.is_none() && file.https.is_none() {
+            file.http = Some(SocketAddr::from(([127, 0, 0, 1], 3000)));
+        }
+        file
+    }
+}
+
+/// Runs until it is told to stop.
+pub(crate) fn run(common: &Common, args: ServeArgs) -> Outcome {
+    let file = match &args.config {
+        Some(path) => File::read(path)?,
+        None => File::default(),
+    };
+    let settings = args.over(file);
+    logs::begin(&settings.log)?;
+    let folder = settings.folders(&common.folder());
+    runtime()?.block_on(async {
+        let running = Running::start(&folder, &settings).await?;
+        stop_signal().await?;
+        tracing::info!("stopping");
+        running.stop().await;
+        Ok(())
+    })
+}
+
+/// The runtime of everything that serves.
+pub(crate) fn runtime() -> Outcome<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .or_fail("start the runtime")
+}
+
+/// Ready when somebody presses Ctrl-C or the service manager ends us.
+pub(crate) async fn stop_signal() -> Outcome {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).or_fail("wait for SIGTERM")?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.or_fail("wait for Ctrl-C"),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// What every request needs.
+pub(crate) struct App {
+    server: Server<JsonStore>,
+    addresses: limits::Addresses,
+    metrics: PrometheusHandle,
+    settings: File,
+}
+
+/// A server that runs.
+pub(crate) struct Running {
+    /// Where it listens for HTTP.
+    pub(crate) http: Option<SocketAddr>,
+    /// Where it listens for HTTPS.
+    pub(crate) https: Option<SocketAddr>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Opens everything, binds everything, and only then begins to answer.
+    pub(crate) async fn start(folder: &DataFolder, settings: &File) -> Outcome<Self> {
+        let app = Arc::new(App::open(folder, settings)?);
+        let http = bind(settings.http, "HTTP").await?;
+        let https = bind(settings.https, "HTTPS").await?;
+        let tls = match &https {
+            Some(_) => Some(tls::Material::new(folder, &settings.tls)?),
+            None => None,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let address = |listener: &Option<TcpListener>| {
+            listener
+                .as_ref()
+                .and_then(|listener| listener.local_addr().ok())
+        };
+        let running_at = (address(&http), address(&https));
+        if let Some(listener) = http {
+            tasks.spawn(listen::accept(
+                Arc::clone(&app),
+                listener,
+                None,
+                stopped.clone(),
+            ));
+        }
+        if let (Some(listener), Some(tls)) = (https, tls) {
+            let tls = Arc::new(tls);
+            tasks.spawn(tls::keep_fresh(Arc::clone(&tls), stopped.clone()));
+            tasks.spawn(listen::accept(
+                Arc::clone(&app),
+                listener,
+                Some(tls),
+                stopped.clone(),
+            ));
+        }
+        tasks.spawn(keep_fresh(app, stopped));
+        let (http, https) = running_at;
+        tracing::info!(
+            http = http.map(tracing::field::display),
+            https = https.map(tracing::field::display),
+            devices = %folder.layout.devices.display(),
+            "serving"
+        );
+        Ok(Self {
+            http,
+            https,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Stops taking requests, lets those in hand end, and returns.
+    pub(crate) async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+impl App {
+    fn open(folder: &DataFolder, settings: &File) -> Outcome<Self> {
+        let password = ca_password();
+        let store = folder.store()?;
+        warn_of_wide_modes(folder);
+        let mut authority = folder.authority(password.as_deref())?;
+        if let Some(url) = &settings.certificates.crl_url {
+            authority = authority
+                .with_crl_url(url)
+                .or_fail("use certificates.crl_url")?;
+        }
+        let core = CoreSettings {
+            original: RequestPolicy {
+                freshness: Freshness {
+                    max_window_s: settings.original.max_window_s,
+                    max_skew_s: settings.original.max_skew_s,
+                },
+                allow_unversioned: settings.original.allow_unversioned,
+            },
+            overlap_s: settings.certificates.overlap_s,
+            crl_lifetime_s: settings.certificates.crl_lifetime_s,
+            ..CoreSettings::DEFAULT
+        };
+        let server = Server::new(store, authority, core, &clock::entropy())
+            .or_fail("make the server")?
+            .with_audit(audit::Log)
+            .with_admission(limits::Devices::new(settings.limits.device_per_minute));
+        Ok(Self {
+            server,
+            addresses: limits::Addresses::new(&settings.limits),
+            metrics: metrics_recorder()?,
+            settings: settings.clone(),
+        })
+    }
+}
+
+/// The password of the CA's keys. It comes from the environment only: a flag would show in `ps`.
+#[expect(clippy::disallowed_methods, reason = "a program reads its environment")]
+pub(crate) fn ca_password() -> Option<String> {
+    std::env::var("PROVIDORE_CA_PASSWORD")
+        .ok()
+        .filter(|password| !password.is_empty())
+}
+
+fn warn_of_wide_modes(folder: &DataFolder) {
+    let devices = &folder.layout.devices;
+    if let Ok(false) = file_mode_is_private(devices) {
+        tracing::warn!(
+            file = %devices.display(),
+            "others can read this file and with it every secret; chmod 600 it"
+        );
+    }
+}
+
+async fn bind(address: Option<SocketAddr>, what: &str) -> Outcome<Option<TcpListener>> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind(address)
+        .await
+        .or_fail(format!("listen for {what} on {address}"))
+        .map_err(|failure: Failure| {
+            failure
+                .hint("is another server running there? choose an address with --http or --https")
+        })?;
+    Ok(Some(listener))
+}
+
+/// One recorder for the whole process, also when several servers run in it.
+fn metrics_recorder() -> Outcome<PrometheusHandle> {
+    static HANDLE: std::sync::OnceLock<PrometheusHandle> = std::sync::OnceLock::new();
+    if let Some(handle) = HANDLE.get() {
+        return Ok(handle.clone());
+    }
+    let handle = PrometheusBuilder::new()
+        .install_recorder()
+        .or_fail("begin metrics")?;
+    Ok(HANDLE.get_or_init(|| handle).clone())
+}
+
+/// Sees changes on disk, and forgets addresses that went away.
+async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(500));
+    let mut count = 0_u32;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.changed() => return,
+        }
+        let refreshing = Arc::clone(&app);
+        match tokio::task::spawn_blocking(move || refreshing.server.store().refresh()).await {
+            Ok(Ok(true)) => tracing::info!("devices file changed; its records are in use"),
+            Ok(Err(error)) => {
+                metrics::counter!("providore_reload_failures_total").increment(1);
+                let error = Failure::from(error);
+                tracing::error!(%error, "devices file changed; KEEPING THE LAST GOOD RECORDS");
+            }
+            _ => {}
+        }
+        count = count.wrapping_add(1);
+        if count.is_multiple_of(120) {
+            app.addresses.forget_idle();
+            app.metrics.run_upkeep();
+        }
+    }
 }

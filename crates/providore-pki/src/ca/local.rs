@@ -1,8 +1,6 @@
-//! A CA whose key is in memory: a root that is kept offline and an issuing intermediate, or
-//! whatever P-256 CA the operator already has.
+//! A CA whose key is in memory: one of `create`, or whatever P-256 CA the operator already has.
 
 use alloc::{
-    format,
     string::{String, ToString},
     vec,
     vec::Vec,
@@ -21,18 +19,15 @@ use super::{
     CaError, CertificateAuthority, CertificateTerms, IssuedCertificate,
     build::{self, CertificateFields},
 };
-use crate::chain::CertificateParts;
 use crate::{
     Validity,
-    chain::{Certificate, MAX_CERTIFICATES},
+    chain::{CertificateParts, MAX_CERTIFICATES},
     crl::{Revocation, RevocationList, RevocationTerms},
     csr::VerifiedCsr,
     elements::SignedParts,
     key::SoftwareKey,
     peer_key::PeerKey,
-    pem,
-    serial::SerialNumber,
-    time,
+    pem, time,
 };
 
 /// A CA that signs with a P-256 key in memory.
@@ -40,11 +35,11 @@ use crate::{
 /// The module's example shows its life: [`LocalCa::create`] once, [`LocalCa::open`] at every
 /// start, [`CertificateAuthority::issue`] for every request.
 pub struct LocalCa {
-    key: SoftwareKey,
+    pub(super) key: SoftwareKey,
     /// DER `Name`.
-    subject: Vec<u8>,
-    key_id: Vec<u8>,
-    validity: Validity,
+    pub(super) subject: Vec<u8>,
+    pub(super) key_id: Vec<u8>,
+    pub(super) validity: Validity,
     may_sign_lists: bool,
     /// From the issuing certificate upward, without the root.
     issuers_pem: String,
@@ -53,57 +48,6 @@ pub struct LocalCa {
 }
 
 impl LocalCa {
-    /// Bytes that [`LocalCa::create`] needs: two keys of 32 and two serial numbers of 16.
-    pub const ENTROPY_LEN: usize = 96;
-
-    /// Makes a root and an intermediate that issues.
-    ///
-    /// The entropy is as secret as the keys, which are parts of it.
-    ///
-    /// # Errors
-    /// [`CaError::Key`] if 32 of the bytes are no key (one in 2^32: draw again),
-    /// [`CaError::Entropy`], [`CaError::Validity`].
-    pub fn create(
-        entropy: &[u8; Self::ENTROPY_LEN],
-        settings: &CaSettings,
-        now_unix: u64,
-    ) -> Result<NewCa, CaError> {
-        let (root_key, rest) = entropy.split_first_chunk().ok_or(CaError::Entropy)?;
-        let (issuer_key, rest) = rest.split_first_chunk().ok_or(CaError::Entropy)?;
-        let (root_serial, rest) = rest.split_first_chunk().ok_or(CaError::Entropy)?;
-        let (issuer_serial, _) = rest.split_first_chunk().ok_or(CaError::Entropy)?;
-        let root_key = SoftwareKey::from_scalar(root_key)?;
-        let issuer_key = SoftwareKey::from_scalar(issuer_key)?;
-
-        let root_name = build::name(&format!("{} Root CA", settings.name))?;
-        let root_validity = Validity::starting_at(now_unix, settings.root_lifetime_s)?;
-        let root = ca_certificate(
-            (&root_key, &root_name),
-            (&root_key, &root_name),
-            (root_serial, &root_validity),
-            1,
-        )?;
-        let issuer_name = build::name(&format!("{} Issuing CA", settings.name))?;
-        let issuer_validity = Validity::starting_at(now_unix, settings.issuer_lifetime_s)?;
-        let issuer = ca_certificate(
-            (&issuer_key, &issuer_name),
-            (&root_key, &root_name),
-            (issuer_serial, &issuer_validity.clamped_to(&root_validity)?),
-            0,
-        )?;
-
-        let root_pem = root.to_pem();
-        let mut chain_pem = issuer.to_pem();
-        chain_pem.push_str(&root_pem);
-        Ok(NewCa {
-            ca: Self::open(issuer_key.clone(), &chain_pem, now_unix)?,
-            root_key,
-            issuer_key,
-            root_pem,
-            chain_pem,
-        })
-    }
-
     /// Opens a CA from its key and its certificates: that of the key first, each followed by
     /// its issuer, as far as they are known. One self-signed certificate alone will do.
     ///
@@ -116,8 +60,13 @@ impl LocalCa {
         if issuer.certificate.public_key_spki_der() != key.public_key().to_spki_der() {
             return Err(CaError::OtherKey);
         }
-        for (index, link) in chain.iter().enumerate() {
-            check_link(link, chain.get(index.saturating_add(1)), now_unix)?;
+        for (below, link) in chain.iter().enumerate() {
+            check_link(link, chain.get(below.saturating_add(1)), now_unix)?;
+            // "the maximum number of non-self-issued intermediate certificates that may follow
+            // this certificate in a valid certification path" (RFC 5280, 4.2.1.9)
+            if link.path_len.is_some_and(|most| usize::from(most) < below) {
+                return Err(CaError::BrokenChain);
+            }
         }
 
         let (mut issuers_pem, mut root_pem) = (String::new(), None);
@@ -187,7 +136,7 @@ impl CertificateAuthority for LocalCa {
 
     fn sign_revocation_list(&self, terms: &RevocationTerms) -> Result<RevocationList, CaError> {
         if !self.may_sign_lists {
-            return Err(CaError::NotACa);
+            return Err(CaError::MayNotSignLists);
         }
         let entries = terms.revoked().iter().map(revoked_certificate);
         let entries: Vec<_> = build::der_of(|| entries.collect())?;
@@ -218,107 +167,6 @@ impl fmt::Debug for LocalCa {
             .field("validity", &self.validity)
             .finish_non_exhaustive()
     }
-}
-
-/// How a new CA is to be called and how long it is to last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaSettings {
-    name: String,
-    root_lifetime_s: u64,
-    issuer_lifetime_s: u64,
-}
-
-impl CaSettings {
-    /// The root will be called `<name> Root CA` and last twenty years, the intermediate
-    /// `<name> Issuing CA` and last ten.
-    ///
-    /// # Errors
-    /// [`CaError::Name`] if it is empty, longer than 48 bytes (common names end at 64), or has
-    /// control characters.
-    pub fn new(name: &str) -> Result<Self, CaError> {
-        if name.is_empty() || name.len() > 48 || name.chars().any(char::is_control) {
-            return Err(CaError::Name);
-        }
-        Ok(Self {
-            name: name.to_string(),
-            root_lifetime_s: 20 * YEAR_S,
-            issuer_lifetime_s: 10 * YEAR_S,
-        })
-    }
-
-    /// Replaces both lifetimes; the intermediate ends no later than the root.
-    #[must_use]
-    pub fn with_lifetimes(mut self, root_s: u64, issuer_s: u64) -> Self {
-        self.root_lifetime_s = root_s;
-        self.issuer_lifetime_s = issuer_s;
-        self
-    }
-}
-
-/// A CA that has just been made, with what the caller is to store.
-#[derive(Debug)]
-#[must_use]
-pub struct NewCa {
-    ca: LocalCa,
-    root_key: SoftwareKey,
-    issuer_key: SoftwareKey,
-    root_pem: String,
-    chain_pem: String,
-}
-
-impl NewCa {
-    /// The root's key: needed again only to replace the intermediate, so kept offline.
-    #[must_use]
-    pub fn root_key(&self) -> &SoftwareKey {
-        &self.root_key
-    }
-
-    /// The issuing key, for [`LocalCa::open`].
-    #[must_use]
-    pub fn issuer_key(&self) -> &SoftwareKey {
-        &self.issuer_key
-    }
-
-    /// The certificate that devices are to trust.
-    #[must_use]
-    pub fn root_pem(&self) -> &str {
-        &self.root_pem
-    }
-
-    /// The intermediate and the root, for [`LocalCa::open`].
-    #[must_use]
-    pub fn chain_pem(&self) -> &str {
-        &self.chain_pem
-    }
-
-    /// The CA itself, ready to issue.
-    #[must_use]
-    pub fn into_ca(self) -> LocalCa {
-        self.ca
-    }
-}
-
-fn ca_certificate(
-    (key, name): (&SoftwareKey, &[u8]),
-    (signer, issuer): (&SoftwareKey, &[u8]),
-    (serial, validity): (&[u8; 16], &Validity),
-    path_len: u8,
-) -> Result<Certificate, CaError> {
-    let public_key = key.public_key().to_spki_der();
-    let key_id = build::key_id(&public_key)?;
-    let authority_key_id = build::key_id(&signer.public_key().to_spki_der())?;
-    let der = build::certificate(
-        CertificateFields {
-            serial: &SerialNumber::from_entropy(serial).ok_or(CaError::Entropy)?,
-            issuer,
-            subject: name,
-            validity,
-            public_key: &public_key,
-            extensions: build::ca_extensions(&key_id, &authority_key_id, path_len)?,
-        },
-        signer,
-    )?;
-    Ok(Certificate::from_der(&der)?)
 }
 
 fn read_chain(chain_pem: &str) -> Result<Vec<CertificateParts>, CaError> {
@@ -371,5 +219,3 @@ fn revoked_certificate(revocation: &Revocation) -> der::Result<RevokedCert> {
 fn reason_extension(reason: CrlReason) -> der::Result<Extensions> {
     Ok(vec![build::plain(&reason)?])
 }
-
-const YEAR_S: u64 = 365 * 86_400;

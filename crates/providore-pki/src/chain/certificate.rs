@@ -129,6 +129,7 @@ pub(crate) struct CertificateParts {
     pub(crate) subject: Vec<u8>,
     pub(crate) issuer: Vec<u8>,
     pub(crate) is_ca: bool,
+    pub(crate) path_len: Option<u8>,
     /// `None` if the extension is absent, which permits everything (RFC 5280, 4.2.1.3).
     pub(crate) key_usage: Option<KeyUsage>,
     pub(crate) subject_key_id: Option<Vec<u8>>,
@@ -161,7 +162,8 @@ impl CertificateParts {
             },
             subject: subject.to_vec(),
             issuer: issuer.to_vec(),
-            is_ca: constraints.is_some_and(|(_, constraints)| constraints.ca),
+            is_ca: constraints.as_ref().is_some_and(|(_, found)| found.ca),
+            path_len: constraints.and_then(|(_, found)| found.path_len_constraint),
             key_usage: key_usage.map(|(_, usage)| usage),
             subject_key_id: key_id.map(|(_, id)| id.0.as_bytes().to_vec()),
         })

@@ -82,7 +82,9 @@ impl From<Malformed> for CsrError {
 ///
 /// ```compile_fail
 /// use providore_pki::VerifiedCsr;
-/// let forged = VerifiedCsr { device: "admin".parse().unwrap() };
+/// fn forge(real: VerifiedCsr) -> VerifiedCsr {
+///     VerifiedCsr { device: "admin".parse().unwrap(), ..real }
+/// }
 /// ```
 ///
 /// Of the request only the key is used: the certificate's subject, names and usages come from

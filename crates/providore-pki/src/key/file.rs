@@ -9,7 +9,7 @@ use p256::{
 };
 use zeroize::Zeroizing;
 
-use super::{KeyError, SoftwareKey};
+use super::SoftwareKey;
 use crate::pem;
 
 /// Why a key file was not read or written.
@@ -33,12 +33,6 @@ pub enum KeyFileError {
     NotEncoded,
 }
 
-impl From<KeyError> for KeyFileError {
-    fn from(_: KeyError) -> Self {
-        Self::NotP256
-    }
-}
-
 impl SoftwareKey {
     /// Reads PKCS#8 as OpenSSL writes it.
     ///
@@ -52,13 +46,13 @@ impl SoftwareKey {
     /// Reads a `PRIVATE KEY` block.
     ///
     /// ```
-    /// use providore_pki::{KeyError, SoftwareKey, key::KeyFileError};
+    /// use providore_pki::SoftwareKey;
     ///
-    /// let key = SoftwareKey::from_scalar(&[7; 32]).map_err(KeyFileError::from)?;
+    /// let key = SoftwareKey::from_scalar(&[7; 32])?;
     /// let stored = key.to_pkcs8_pem()?;
     /// let again = SoftwareKey::from_pkcs8_pem(&stored)?;
     /// assert_eq!(again.public_key(), key.public_key());
-    /// # Ok::<(), KeyFileError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors

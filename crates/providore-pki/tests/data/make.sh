@@ -54,3 +54,10 @@ openssl req -new -key "$work/key.pem" -config "$work/bmp.cnf" -out bmp-string.pe
     for i in $(seq 1 17); do printf '1.3.6.1.4.1.32473.%s=ASN1:NULL\n' "$i"; done
 } >"$work/many.cnf"
 openssl req -new -key "$work/key.pem" -config "$work/many.cnf" -out many-extensions.pem
+
+# a certificate and a revocation list
+openssl req -x509 -key "$work/key.pem" -subj /CN=Root -days 3650 -out certificate.pem
+printf '[ca]\ndefault_ca=a\n[a]\ndatabase=%s/index\ncrlnumber=%s/number\ndefault_md=sha256\n' "$work" "$work" >"$work/ca.cnf"
+printf 'R\t350101000000Z\t260101000000Z,keyCompromise\t0123456789ABCDEF\tunknown\t/CN=abc123\n' >"$work/index"
+echo 2A >"$work/number"
+openssl ca -config "$work/ca.cnf" -gencrl -keyfile "$work/key.pem" -cert certificate.pem -crldays 30 -out revocation-list.pem 2>/dev/null

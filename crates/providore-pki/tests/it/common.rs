@@ -23,7 +23,7 @@ pub(crate) fn key(seed: u8) -> SoftwareKey {
 
 /// A CA that is the same for the same seed.
 pub(crate) fn new_ca(seed: u8) -> NewCa {
-    let entropy = std::array::from_fn(|index| seed.wrapping_add(u8::try_from(index).unwrap()));
+    let entropy = core::array::from_fn(|index| seed.wrapping_add(u8::try_from(index).unwrap()));
     LocalCa::create(&entropy, &CaSettings::new("Test").unwrap(), NOW).unwrap()
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn request(seed: u8) -> VerifiedCsr {
     VerifiedCsr::check(der, &device()).unwrap()
 }
 
-pub(crate) fn stored_request(name: &str) -> Vec<u8> {
+pub(crate) fn stored(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
     fs::read(format!("{folder}/{name}.pem")).unwrap()
 }

@@ -2,14 +2,12 @@
 
 use providore_pki::{
     Certificate, CertificateAuthority, LocalCa, Profile, SoftwareKey, VerifiedChain, VerifiedCsr,
-    crl::{Revocation, RevocationReason, RevocationTerms},
+    crl::{Revocation, RevocationList, RevocationReason, RevocationTerms},
     csr,
     key::KeyFileError,
 };
 
-use crate::common::{
-    DAY, NOW, OpenSsl, device, issue, key, new_ca, request, stored_request, terms,
-};
+use crate::common::{DAY, NOW, OpenSsl, device, issue, key, new_ca, request, stored, terms};
 
 /// OpenSSL's verdict on the chain for this purpose, by its strict rules.
 fn verify(openssl: &OpenSsl, purpose: &str, more: &str) -> (bool, String) {
@@ -41,7 +39,7 @@ fn chains_pass_the_strict_check_for_their_purpose_only() {
         .into_ca()
         .with_crl_url("http://ca.example/crl.pem");
     let ca = ca.unwrap();
-    let requests = ["p256", "p384-sha256", "rsa-2048"].map(stored_request);
+    let requests = ["p256", "p384-sha256", "rsa-2048"].map(stored);
     let known = requests
         .iter()
         .filter_map(|bytes| VerifiedCsr::check(bytes, &device()).ok());
@@ -126,6 +124,19 @@ fn a_revoked_certificate_is_refused_and_another_accepted() {
 }
 
 #[test]
+fn certificates_and_lists_of_openssl_are_read() {
+    let text = |name| String::from_utf8(stored(name)).unwrap();
+    let root = Certificate::from_pem(&text("certificate")).unwrap();
+    assert_eq!(root.common_name(), Some("Root"));
+    let list = RevocationList::from_pem(&text("revocation-list")).unwrap();
+    let serials: Vec<_> = list.serials().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        (list.number(), serials),
+        (42, vec!["0123456789abcdef".into()])
+    );
+}
+
+#[test]
 fn key_files_go_both_ways() {
     let openssl = OpenSsl::new("key_files");
     let ours = key(7);
@@ -197,11 +208,11 @@ fn a_ca_that_openssl_made_can_be_opened() {
     ] {
         let key = SoftwareKey::from_pkcs8_pem(&openssl.read(key)).unwrap();
         let ca = LocalCa::open(key, &chain, now).unwrap();
-        let issued = issue_at(&ca, now);
-        assert_eq!(issued.matches("BEGIN CERTIFICATE").count(), certificates);
-        let verified = VerifiedChain::verify(&issued, &root, Profile::Client, now);
+        let answer = issue_at(&ca, now);
+        assert_eq!(answer.matches("BEGIN CERTIFICATE").count(), certificates);
+        let verified = VerifiedChain::verify(&answer, &root, Profile::Client, now);
         assert!(verified.is_ok(), "{verified:?}");
-        openssl.write("chain.pem", &issued);
+        openssl.write("chain.pem", &answer);
         openssl.must(&format!(
             "verify -attime {now} -purpose sslclient -CAfile root.pem -untrusted chain.pem chain.pem"
         ));

@@ -10,8 +10,8 @@ use providore_wire::DeviceId;
 /// A secure element: the key is behind a session that can be lost.
 struct Element<F>(F);
 
-impl<F> std::fmt::Debug for Element<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<F> core::fmt::Debug for Element<F> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Element")
     }
 }

@@ -1,0 +1,185 @@
+//! The device's day: find the server, keep configuration, certificate and firmware current.
+
+mod ask;
+mod certificate;
+mod config;
+mod error;
+mod event;
+mod firmware;
+mod settings;
+
+use providore_sign::MacKey;
+
+pub use certificate::CertificateStep;
+#[cfg(feature = "certificates")]
+pub use certificate::{CertificateFault, Identity};
+pub use config::ConfigStep;
+pub use error::AgentError;
+pub use event::{Event, Step};
+pub use firmware::FirmwareStep;
+pub use settings::{Buffers, Settings};
+
+use crate::{Clock as _, Device, EntityTag, Parts, ServerAddress, retry::below};
+use providore_wire::FirmwareVersion;
+
+/// Runs the operations on a [`Platform`](crate::Platform), one after the other.
+///
+/// Plain `async` without an executor. Every call that asks the server first waits out what the
+/// call before was told to wait (`Retry-After`, back-off). Dropping a future at any point is safe:
+/// nothing is replaced before its successor is complete and checked.
+///
+/// ```no_run
+/// # use providore_client::*;
+/// # async fn example<P: Parts, K: providore_sign::MacKey>(device: Device<K>, platform: P) {
+/// let settings = Settings::new(ImageCheck::new(b"\xE9", 4096, 0x1A_0000));
+/// let (mut chunk, mut document) = ([0; 1024], [0; 4096]);
+/// let buffers = Buffers { chunk: &mut chunk, document: &mut document };
+/// let mut agent = Agent::new(device, platform, settings, buffers);
+/// agent.run().await;
+/// # }
+/// ```
+pub struct Agent<'b, K, P> {
+    device: Device<K>,
+    platform: P,
+    settings: Settings,
+    buffers: Buffers<'b>,
+    report: Option<&'b mut dyn FnMut(&Event<'_>)>,
+    #[cfg(feature = "certificates")]
+    identity: Option<Identity<'b>>,
+    server: Option<ServerAddress>,
+    tag: Option<EntityTag>,
+    on_trial: Option<FirmwareVersion>,
+    failures: u32,
+    owed_ms: u64,
+}
+
+/// What one day brought. `None` is a step that failed to the end; its errors were reported.
+#[derive(Debug)]
+#[must_use]
+#[non_exhaustive]
+pub struct Day {
+    /// The configuration.
+    pub config: Option<ConfigStep>,
+    /// The certificate.
+    pub certificate: Option<CertificateStep>,
+    /// The firmware.
+    pub firmware: Option<FirmwareStep>,
+}
+
+impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
+    /// An agent that has not asked anything yet.
+    pub fn new(device: Device<K>, platform: P, settings: Settings, buffers: Buffers<'b>) -> Self {
+        Self {
+            device,
+            platform,
+            settings,
+            buffers,
+            report: None,
+            #[cfg(feature = "certificates")]
+            identity: None,
+            server: None,
+            tag: None,
+            on_trial: None,
+            failures: 0,
+            owed_ms: 0,
+        }
+    }
+
+    /// Tells `report` what happens, as it happens.
+    #[must_use]
+    pub fn with_report(mut self, report: &'b mut dyn FnMut(&Event<'_>)) -> Self {
+        self.report = Some(report);
+        self
+    }
+
+    /// Lives one day after the other, for ever. End it by dropping the future.
+    ///
+    /// A device that restarts into a new firmware does so from [`Event::FirmwareCommitted`].
+    pub async fn run(&mut self) {
+        loop {
+            let _ = self.day().await;
+            self.rest().await;
+        }
+    }
+
+    /// Lives one day: configuration, certificate, firmware, each tried
+    /// [`Settings::attempts`] times. A step that fails does not keep the next from being tried.
+    pub async fn day(&mut self) -> Day {
+        let config = self
+            .persist(Step::Config, async |agent| agent.check_config().await)
+            .await;
+        let certificate = self
+            .persist(Step::Certificate, async |agent| {
+                agent.certificate_of_the_day().await
+            })
+            .await;
+        let firmware = self
+            .persist(Step::Firmware, async |agent| agent.check_firmware().await)
+            .await;
+        Day {
+            config,
+            certificate,
+            firmware,
+        }
+    }
+
+    /// Sleeps until the next day: [`Settings::interval_s`], a tenth more or less.
+    pub async fn rest(&mut self) {
+        let parts = self.platform.parts();
+        let whole = u64::from(self.settings.interval_s).saturating_mul(1000);
+        let spread = below(whole.div_euclid(5), &mut parts.entropy);
+        let milliseconds = whole
+            .saturating_sub(whole.div_euclid(10))
+            .saturating_add(spread);
+        self.say(&Event::Resting { milliseconds });
+        self.platform.parts().clock.sleep_ms(milliseconds).await;
+    }
+
+    /// The device as the server is told.
+    pub const fn device(&self) -> &Device<K> {
+        &self.device
+    }
+
+    /// The parts, to reach a storage or a slot between calls.
+    pub const fn platform_mut(&mut self) -> &mut P {
+        &mut self.platform
+    }
+
+    /// Milliseconds that the next call will wait before it asks: what the last failure cost.
+    #[must_use]
+    pub const fn owed_ms(&self) -> u64 {
+        self.owed_ms
+    }
+
+    async fn persist<T>(
+        &mut self,
+        step: Step,
+        mut attempt: impl AsyncFnMut(&mut Self) -> Result<T, AgentError>,
+    ) -> Option<T> {
+        for _ in 0..self.settings.attempts.max(1) {
+            match attempt(self).await {
+                Ok(done) => return Some(done),
+                Err(error) => self.say(&Event::Failed {
+                    step,
+                    error: &error,
+                }),
+            }
+        }
+        None
+    }
+
+    fn say(&mut self, event: &Event<'_>) {
+        if let Some(report) = &mut self.report {
+            report(event);
+        }
+    }
+}
+
+impl<K, P> core::fmt::Debug for Agent<'_, K, P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Agent")
+            .field("server", &self.server)
+            .field("failures", &self.failures)
+            .finish_non_exhaustive()
+    }
+}

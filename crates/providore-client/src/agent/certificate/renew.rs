@@ -1,0 +1,256 @@
+//! Getting and renewing the certificate: make before break.
+
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+
+use providore_pki::{
+    Certificate, DeviceCertificate, DeviceKey, KeyError, Profile, PublicKey, VerifiedChain,
+    chain::ChainError,
+    csr::{self, CsrWriteError},
+    renewal::{Renewal, advise},
+};
+use providore_sign::MacKey;
+use providore_wire::{Route, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::{Agent, AgentError, CertificateStep};
+use crate::{
+    Body as _, CertificateRequest, Device, Event, Head as _, Parts, Record, Request, ServerAddress,
+    Storage as _, Transport as _,
+    agent::ask::{Line, now},
+    certificate::CERTIFICATE,
+};
+
+/// The key that the certificate is for, and whom to trust to issue it.
+#[derive(Debug)]
+pub struct Identity<'b> {
+    key: &'b mut dyn DeviceKey,
+    roots_pem: Option<&'b str>,
+}
+
+impl<'b> Identity<'b> {
+    /// An identity whose CA is trusted on first use.
+    ///
+    /// The CA's certificates are fetched from the server without a signature, but pinned only
+    /// after the chain in a *signed* answer leads to them: who has not the device's secret cannot
+    /// have another CA pinned. When a later chain does not lead to the pinned CA, the server's
+    /// present one is looked at under the same condition.
+    pub const fn new(key: &'b mut dyn DeviceKey) -> Self {
+        Self {
+            key,
+            roots_pem: None,
+        }
+    }
+
+    /// Trusts these roots (PEM) and no other.
+    #[must_use]
+    pub const fn with_roots(mut self, roots_pem: &'b str) -> Self {
+        self.roots_pem = Some(roots_pem);
+        self
+    }
+}
+
+/// Why a genuine answer does not give a usable certificate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateFault {
+    /// The device's private key could not be used.
+    #[error("the private key could not be used")]
+    Key(#[from] KeyError),
+    /// The signing request was not written.
+    #[error("no signing request could be written")]
+    Request(#[from] CsrWriteError),
+    /// The chain does not lead to a trusted CA, or is not for this device and key.
+    #[error("the chain is not for this device")]
+    Chain(#[from] ChainError),
+    /// The CA's certificates could not be fetched: not there, not PEM, or too long.
+    #[error("the certificates of the CA could not be fetched")]
+    NoAuthority,
+    /// The agent was given no [`Identity`].
+    #[error("no identity to keep a certificate for")]
+    NoIdentity,
+}
+
+impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
+    /// Keeps a certificate for this identity from now on.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity<'b>) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Looks at the stored certificate; asks for one if there is none for this key and name, or if
+    /// two thirds of its life are over.
+    ///
+    /// The new chain is stored under [`Record::Certificate`] after it was found to lead to the CA
+    /// and to fit key and name; before that the old one goes to [`Record::PreviousCertificate`].
+    ///
+    /// # Errors
+    /// [`AgentError`]; the stored certificate stays.
+    pub async fn check_certificate(&mut self) -> Result<CertificateStep, AgentError> {
+        let key = self.public_key()?;
+        let stored = self.stored_certificate(&key).await?;
+        let now_unix = unix(now(&mut self.platform.parts().clock)?);
+        if let Some(Renewal::NotYet { at_unix }) = stored
+            .as_ref()
+            .map(|kept| advice(&self.device, kept, now_unix))
+        {
+            self.say(&Event::CertificateKept {
+                renew_at_unix: at_unix,
+            });
+            return Ok(CertificateStep::Kept {
+                renew_at_unix: at_unix,
+            });
+        }
+        self.say(&Event::CertificateDue);
+        let server = self.approach().await?;
+        let outcome = self.renew(&server, &key).await;
+        let certificate = self.settle(outcome)?;
+        let not_after_unix = certificate.certificate().not_after_unix();
+        self.say(&Event::CertificateStored { not_after_unix });
+        Ok(CertificateStep::Stored { not_after_unix })
+    }
+
+    fn public_key(&mut self) -> Result<PublicKey, CertificateFault> {
+        let identity = self.identity.as_mut().ok_or(CertificateFault::NoIdentity)?;
+        Ok(identity.key.public_key()?)
+    }
+
+    /// What is stored, if it is for this key and this name. Anything else is as good as nothing.
+    async fn stored_certificate(
+        &mut self,
+        key: &PublicKey,
+    ) -> Result<Option<Certificate>, AgentError> {
+        let Some(pem) = self.load_text(Record::Certificate).await? else {
+            return Ok(None);
+        };
+        let certificate = Certificate::from_pem(leaf_of(&pem)).ok();
+        Ok(certificate.filter(|certificate| {
+            certificate.public_key_spki_der() == key.to_spki_der()
+                && certificate.common_name() == Some(self.device.id().as_str())
+        }))
+    }
+
+    async fn renew(
+        &mut self,
+        server: &ServerAddress,
+        key: &PublicKey,
+    ) -> Result<DeviceCertificate, AgentError> {
+        let chain_pem = self.request_chain(server).await?;
+        let certificate = self.verify_chain(server, &chain_pem, key).await?;
+        let previous = self.load_text(Record::Certificate).await?;
+        let storage = &mut self.platform.parts().storage;
+        if let Some(previous) = previous {
+            let stored = storage.store(Record::PreviousCertificate, previous.as_bytes());
+            stored.await.map_err(AgentError::Storage)?;
+        }
+        let stored = storage.store(Record::Certificate, certificate.chain_pem().as_bytes());
+        stored.await.map_err(AgentError::Storage)?;
+        Ok(certificate)
+    }
+
+    async fn request_chain(&mut self, server: &ServerAddress) -> Result<String, AgentError> {
+        let mut buffer = [0; csr::MAX_PEM_LEN];
+        let identity = self.identity.as_mut().ok_or(CertificateFault::NoIdentity)?;
+        let request = csr::write_pem(identity.key, self.device.id(), &mut buffer)
+            .map_err(CertificateFault::from)?;
+        let operation = CertificateRequest::new(request);
+        let line = Line {
+            device: &mut self.device,
+            platform: &mut self.platform,
+            server,
+        };
+        let (chunk, document) = (&mut *self.buffers.chunk, &mut *self.buffers.document);
+        let pem = line.ask(operation, chunk, document).await?;
+        Ok(pem.text().to_owned())
+    }
+
+    /// Checks a chain against the given roots; without any, against the pinned CA, then against
+    /// the one that the server shows, which is pinned if the chain leads to it.
+    async fn verify_chain(
+        &mut self,
+        server: &ServerAddress,
+        chain_pem: &str,
+        key: &PublicKey,
+    ) -> Result<DeviceCertificate, AgentError> {
+        let now_unix = unix(now(&mut self.platform.parts().clock)?);
+        let id = self.device.id().clone();
+        let verify = |roots: &str| {
+            VerifiedChain::verify(chain_pem, roots, Profile::Client, now_unix)
+                .and_then(|chain| chain.belonging_to(&id, key))
+                .map_err(CertificateFault::from)
+        };
+        if let Some(roots) = self.identity.as_ref().and_then(|known| known.roots_pem) {
+            return Ok(verify(roots)?);
+        }
+        if let Some(pinned) = self.load_text(Record::Authority).await?
+            && let Ok(certificate) = verify(&pinned)
+        {
+            return Ok(certificate);
+        }
+        let shown = self.fetch_authority(server).await?;
+        let certificate = verify(&shown)?;
+        let storage = &mut self.platform.parts().storage;
+        let stored = storage.store(Record::Authority, shown.as_bytes()).await;
+        stored.map_err(AgentError::Storage)?;
+        Ok(certificate)
+    }
+
+    /// What anybody could have sent; it proves nothing by itself.
+    async fn fetch_authority(&mut self, server: &ServerAddress) -> Result<String, AgentError> {
+        let request = Request::public(Route::CaPem.path());
+        let transport = &mut self.platform.parts().transport;
+        let mut answer = transport.send(server, &request).await?;
+        let mut pem = Vec::new();
+        loop {
+            let length = answer.body.read(self.buffers.chunk).await?;
+            match self.buffers.chunk.get(..length) {
+                Some(chunk) if length > 0 => pem.extend_from_slice(chunk),
+                _ => break,
+            }
+            if pem.len() > self.buffers.document.len() {
+                return Err(CertificateFault::NoAuthority.into());
+            }
+        }
+        let text = String::from_utf8(pem).map_err(|_| CertificateFault::NoAuthority)?;
+        if answer.head.status() != 200 || !text.starts_with(CERTIFICATE) {
+            return Err(CertificateFault::NoAuthority.into());
+        }
+        Ok(text)
+    }
+
+    async fn load_text(&mut self, record: Record) -> Result<Option<String>, AgentError> {
+        let storage = &mut self.platform.parts().storage;
+        let content = storage.load(record, self.buffers.document).await;
+        let content = content.map_err(AgentError::Storage)?;
+        Ok(content
+            .and_then(|bytes| core::str::from_utf8(bytes).ok())
+            .map(ToOwned::to_owned))
+    }
+}
+
+/// When to renew: the same date at every look, another one for each device and certificate.
+fn advice<K: MacKey>(device: &Device<K>, kept: &Certificate, now_unix: u64) -> Renewal {
+    let mut digest = Sha256::new();
+    digest.update(device.id().as_str());
+    digest.update(kept.serial().as_be_bytes());
+    let digest: [u8; 32] = digest.finalize().into();
+    let [a, b, c, d, ..] = digest;
+    let entropy = u32::from_be_bytes([a, b, c, d]);
+    advise(
+        kept.not_before_unix(),
+        kept.not_after_unix(),
+        now_unix,
+        entropy,
+    )
+}
+
+/// The first certificate of a chain.
+fn leaf_of(pem: &str) -> &str {
+    const END: &str = "-----END CERTIFICATE-----";
+    pem.split_inclusive(END).next().unwrap_or(pem)
+}
+
+/// A device's clock before 1970 is as wrong as one in 1970.
+fn unix(now: Timestamp) -> u64 {
+    u64::try_from(now.unix()).unwrap_or(0)
+}

@@ -1,0 +1,72 @@
+//! The configuration of the day.
+
+use providore_sign::MacKey;
+
+use super::{Agent, AgentError, Event, ask::Line};
+use crate::{Config, ConfigOutcome, Parts, Record, ServerAddress, Storage as _};
+
+/// What became of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigStep {
+    /// The stored one is right.
+    Kept,
+    /// Another one has been stored.
+    Stored,
+}
+
+impl<K: MacKey, P: Parts> Agent<'_, K, P> {
+    /// Asks for the configuration once, and stores it under [`Record::Config`] if it is another.
+    ///
+    /// The first question of an agent is unconditional, later ones name the tag of the answer
+    /// before: since the tag is not signed, it is not remembered beyond a restart.
+    ///
+    /// # Errors
+    /// [`AgentError`]; what is stored stays.
+    pub async fn check_config(&mut self) -> Result<ConfigStep, AgentError> {
+        let server = self.approach().await?;
+        let outcome = self.fetch_config(&server).await;
+        self.settle(outcome)
+    }
+
+    async fn fetch_config(&mut self, server: &ServerAddress) -> Result<ConfigStep, AgentError> {
+        let tag = self.tag.take();
+        let mut operation = Config::new();
+        if let Some(tag) = &tag {
+            operation = operation.unless(tag);
+        }
+        if let Some(check) = self.settings.config_check {
+            operation = operation.with_check(check);
+        }
+        let line = Line {
+            device: &mut self.device,
+            platform: &mut self.platform,
+            server,
+        };
+        let (chunk, document) = (&mut *self.buffers.chunk, &mut *self.buffers.document);
+        let outcome = line.ask(operation, chunk, document).await?;
+        let ConfigOutcome::Current(config) = outcome else {
+            self.tag = tag;
+            self.say(&Event::ConfigKept);
+            return Ok(ConfigStep::Kept);
+        };
+        let storage = &mut self.platform.parts().storage;
+        // A stored configuration that cannot be read, or is longer, is not the same.
+        let stored = storage.load(Record::Config, chunk).await;
+        let (bytes, tag) = (config.bytes(), config.tag().cloned());
+        let kept = matches!(stored, Ok(Some(stored)) if stored == bytes);
+        let length = bytes.len();
+        if !kept {
+            let stored = storage.store(Record::Config, bytes).await;
+            stored.map_err(AgentError::Storage)?;
+        }
+        // Only what is stored may be named as "what we have".
+        self.tag = tag;
+        if kept {
+            self.say(&Event::ConfigKept);
+            return Ok(ConfigStep::Kept);
+        }
+        self.say(&Event::ConfigStored { length });
+        Ok(ConfigStep::Stored)
+    }
+}

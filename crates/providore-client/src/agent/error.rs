@@ -1,0 +1,51 @@
+//! Why a step failed.
+
+use crate::{Error, StoreError, TransportError};
+
+/// Why a step of the [`Agent`](crate::Agent) failed. The device keeps what it had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// The clock has not been set, so that nothing can be signed.
+    #[error("the clock is not set")]
+    ClockNotSet,
+    /// The locator knows no server.
+    #[error("no server was found")]
+    NoServer,
+    /// No answer arrived, or not all of it.
+    #[error("the server was not heard")]
+    Transport(#[from] TransportError),
+    /// An answer arrived and does not count.
+    #[error("the answer does not count")]
+    Answer(#[from] Error),
+    /// A record was not read or written.
+    #[error("a record could not be kept")]
+    Storage(#[source] StoreError),
+    /// Firmware was not written or switched.
+    #[error("the firmware could not be kept")]
+    Slot(#[source] StoreError),
+    /// The certificate is genuine and cannot be used.
+    #[cfg(feature = "certificates")]
+    #[error("the certificate cannot be used")]
+    Certificate(#[from] super::CertificateFault),
+}
+
+impl AgentError {
+    /// The answer's error, if an answer arrived.
+    #[must_use]
+    pub const fn answer(&self) -> Option<&Error> {
+        match self {
+            Self::Answer(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether another candidate may do better: nobody answered, or nobody with the key did.
+    pub(super) const fn blames_the_server(&self) -> bool {
+        match self {
+            Self::Transport(_) => true,
+            Self::Answer(error) => !matches!(error, Error::Key(_) | Error::Declined { .. }),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What the agent tells its caller.
+
+use core::fmt;
+
+use providore_wire::FirmwareVersion;
+
+use super::AgentError;
+use crate::ServerAddress;
+
+/// A step of the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    /// The configuration.
+    Config,
+    /// The certificate.
+    Certificate,
+    /// The firmware.
+    Firmware,
+}
+
+impl Step {
+    /// The name in lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Certificate => "certificate",
+            Self::Firmware => "firmware",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Something that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// This candidate is asked from now on.
+    Server(&'e ServerAddress),
+    /// The call waits before it asks, after a failure.
+    Waiting {
+        /// How long.
+        milliseconds: u64,
+    },
+    /// The day is over.
+    Resting {
+        /// How long.
+        milliseconds: u64,
+    },
+    /// An attempt failed.
+    Failed {
+        /// What was attempted.
+        step: Step,
+        /// Why it failed.
+        error: &'e AgentError,
+    },
+    /// The configuration is the one that is stored.
+    ConfigKept,
+    /// Another configuration has been stored.
+    ConfigStored {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// The certificate is good for now.
+    CertificateKept {
+        /// When it will be renewed, in Unix seconds.
+        renew_at_unix: u64,
+    },
+    /// There is no certificate that can be used, or its time has come.
+    CertificateDue,
+    /// A new certificate has been stored, the old one kept as previous.
+    CertificateStored {
+        /// When it ends, in Unix seconds.
+        not_after_unix: u64,
+    },
+    /// No other firmware waits.
+    FirmwareUpToDate,
+    /// This version waits, but was tried before and did not work.
+    FirmwareSkipped(&'e FirmwareVersion),
+    /// This version waits and will be downloaded.
+    FirmwareOffered(&'e FirmwareVersion),
+    /// So much of the image has been written.
+    FirmwareProgress {
+        /// Bytes so far.
+        written: u64,
+    },
+    /// The image runs after the next restart, on trial.
+    FirmwareCommitted(&'e FirmwareVersion),
+}

@@ -1,0 +1,146 @@
+//! The firmware of the day.
+
+use providore_sign::MacKey;
+use providore_wire::FirmwareVersion;
+
+use super::{
+    Agent, AgentError, Event,
+    ask::{Line, now},
+};
+use crate::{
+    Body as _, Error, Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome,
+    FirmwareSlot as _, Parts, Record, ServerAddress, Storage as _, Transport as _, VerifiedImage,
+};
+
+/// What became of the firmware.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FirmwareStep {
+    /// Nothing else waits.
+    UpToDate,
+    /// This version waits and was refused before; it is not tried again.
+    Skipped(FirmwareVersion),
+    /// This version has been written and runs after the next restart, on trial: restart, then
+    /// call [`Agent::confirm_firmware`] or [`Agent::reject_firmware`]. Until then nothing else is
+    /// installed.
+    OnTrial(FirmwareVersion),
+}
+
+impl<K: MacKey, P: Parts> Agent<'_, K, P> {
+    /// Asks once whether firmware waits; if so downloads, checks and commits it.
+    ///
+    /// # Errors
+    /// [`AgentError`]; the image that runs stays.
+    pub async fn check_firmware(&mut self) -> Result<FirmwareStep, AgentError> {
+        if let Some(version) = &self.on_trial {
+            return Ok(FirmwareStep::OnTrial(version.clone()));
+        }
+        let server = self.approach().await?;
+        let outcome = self.follow_offer(&server).await;
+        self.settle(outcome)
+    }
+
+    /// The firmware on trial works: it stays.
+    ///
+    /// # Errors
+    /// [`AgentError::Slot`]; the trial then goes on.
+    pub async fn confirm_firmware(&mut self) -> Result<(), AgentError> {
+        let slot = &mut self.platform.parts().slot;
+        slot.confirm().await.map_err(AgentError::Slot)?;
+        if let Some(version) = self.on_trial.take() {
+            self.device.set_version(version);
+        }
+        Ok(())
+    }
+
+    /// The firmware on trial does not work: the previous one runs next, and this version is not
+    /// installed again.
+    ///
+    /// # Errors
+    /// [`AgentError::Storage`] or [`AgentError::Slot`]; the trial then goes on.
+    pub async fn reject_firmware(&mut self) -> Result<(), AgentError> {
+        // After a restart the agent knows it only as what runs.
+        let version = self.on_trial.as_ref().unwrap_or(self.device.version());
+        let parts = self.platform.parts();
+        // First the record: rolled back without it, the device would install the same again.
+        let record = version.as_str().as_bytes();
+        let stored = parts.storage.store(Record::RefusedFirmware, record).await;
+        stored.map_err(AgentError::Storage)?;
+        parts.slot.roll_back().await.map_err(AgentError::Slot)?;
+        self.on_trial = None;
+        Ok(())
+    }
+
+    async fn follow_offer(&mut self, server: &ServerAddress) -> Result<FirmwareStep, AgentError> {
+        let line = Line {
+            device: &mut self.device,
+            platform: &mut self.platform,
+            server,
+        };
+        let (chunk, document) = (&mut *self.buffers.chunk, &mut *self.buffers.document);
+        let outcome = line.ask(FirmwareCheck::new(), chunk, document).await?;
+        let version = match outcome {
+            FirmwareOutcome::Offered(version) if version != *self.device.version() => version,
+            _ => {
+                self.say(&Event::FirmwareUpToDate);
+                return Ok(FirmwareStep::UpToDate);
+            }
+        };
+        if self.was_refused(&version).await? {
+            self.say(&Event::FirmwareSkipped(&version));
+            return Ok(FirmwareStep::Skipped(version));
+        }
+        self.say(&Event::FirmwareOffered(&version));
+        let written = self.download(server, &version).await;
+        let slot = &mut self.platform.parts().slot;
+        let image = match written {
+            Ok(image) => image,
+            Err(error) => {
+                // The first error is the one to tell; what is left over, `begin` clears.
+                let _ = slot.abort().await;
+                return Err(error);
+            }
+        };
+        slot.commit(image).await.map_err(AgentError::Slot)?;
+        self.on_trial = Some(version.clone());
+        self.say(&Event::FirmwareCommitted(&version));
+        Ok(FirmwareStep::OnTrial(version))
+    }
+
+    async fn was_refused(&mut self, version: &FirmwareVersion) -> Result<bool, AgentError> {
+        let storage = &mut self.platform.parts().storage;
+        let mut buffer = [0; FirmwareVersion::MAX_LEN];
+        let record = storage.load(Record::RefusedFirmware, &mut buffer).await;
+        let record = record.map_err(AgentError::Storage)?;
+        Ok(record == Some(version.as_str().as_bytes()))
+    }
+
+    async fn download(
+        &mut self,
+        server: &ServerAddress,
+        version: &FirmwareVersion,
+    ) -> Result<VerifiedImage, AgentError> {
+        let parts = self.platform.parts();
+        let operation = FirmwareDownload::new(version.clone(), self.settings.image);
+        let asked = now(&mut parts.clock)?;
+        let exchange = Exchange::ask(operation, &mut self.device, asked).map_err(Error::Key)?;
+        let mut answer = parts.transport.send(server, &exchange.request()).await?;
+        let arrived = now(&mut parts.clock)?;
+        let mut receiving = exchange.receive_image(&mut self.device, &answer.head, arrived)?;
+        parts.slot.begin(version).await.map_err(AgentError::Slot)?;
+        let mut written = 0_u64;
+        loop {
+            let length = answer.body.read(self.buffers.chunk).await?;
+            let Some(chunk) = self.buffers.chunk.get(..length).filter(|_| length > 0) else {
+                break;
+            };
+            let chunk = receiving.chunk(chunk)?;
+            parts.slot.write(chunk).await.map_err(AgentError::Slot)?;
+            written = written.saturating_add(chunk.len() as u64);
+            if let Some(report) = &mut self.report {
+                report(&Event::FirmwareProgress { written });
+            }
+        }
+        Ok(receiving.finish()?)
+    }
+}

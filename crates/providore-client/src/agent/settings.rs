@@ -1,0 +1,47 @@
+//! How often to ask, what to accept, and the memory to do it in.
+
+use crate::{ImageCheck, RetryPolicy};
+
+/// What the agent goes by.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// What an image for this hardware looks like.
+    pub image: ImageCheck,
+    /// The application's check of a configuration; without one it must look like JSON.
+    pub config_check: Option<fn(&[u8]) -> bool>,
+    /// How long to wait after a failure.
+    pub retry: RetryPolicy,
+    /// How often a step is tried within a day, at least once.
+    pub attempts: u32,
+    /// From one day to the next, in seconds. A day may be an hour.
+    pub interval_s: u32,
+}
+
+impl Settings {
+    /// One hour, three attempts, the default waits.
+    #[must_use]
+    pub const fn new(image: ImageCheck) -> Self {
+        Self {
+            image,
+            config_check: None,
+            retry: RetryPolicy::DEFAULT,
+            attempts: 3,
+            interval_s: 3_600,
+        }
+    }
+}
+
+/// Memory that the caller lends.
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the caller makes it as a literal"
+)]
+pub struct Buffers<'b> {
+    /// For parts of a body and of what is stored; 512 bytes to 4 KiB suit a microcontroller. What
+    /// is stored and does not fit here is written again even where it did not change.
+    pub chunk: &'b mut [u8],
+    /// For a configuration or a certificate chain, of which it is the limit.
+    pub document: &'b mut [u8],
+}

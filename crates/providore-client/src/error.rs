@@ -1,0 +1,136 @@
+//! Why an operation did not end in a proof.
+
+use providore_sign::{KeyError, Refusal};
+use providore_wire::original::HeadError;
+
+/// Why an answer was not accepted.
+///
+/// None of these is a reason to wipe, to fall back or to act: the device keeps what it has and
+/// asks again later. In the `Original` dialect no status is covered by a signature, so that even a
+/// signed "no" is a hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The device's own key could not be used.
+    #[error("the device's key could not be used")]
+    Key(#[source] KeyError),
+    /// The answer carries no signature: anybody can have sent it. Its status is a hint.
+    #[error("unsigned answer with status {status}")]
+    Unsigned {
+        /// The status that it claims.
+        status: u16,
+        /// Seconds that it asks to wait, unbounded; [`crate::RetryPolicy`] holds it.
+        retry_after_s: Option<u32>,
+    },
+    /// The answer carries signature headers that cannot be read.
+    #[error("answer with a malformed signature header")]
+    Head(#[from] HeadError),
+    /// The answer is not the server's, not for this key, or not fresh.
+    #[error("answer could not be verified")]
+    NotVerified(#[source] Refusal),
+    /// A signed answer with a status that does not answer the question.
+    #[error("the server answered with status {status}")]
+    Declined {
+        /// The status.
+        status: u16,
+        /// Seconds that it asks to wait, unbounded; [`crate::RetryPolicy`] holds it.
+        retry_after_s: Option<u32>,
+    },
+    /// A signed answer whose body is not of the kind that was asked for: a spliced answer, or a
+    /// fault of the server.
+    #[error("answer of the wrong kind")]
+    Body(#[from] BodyFault),
+}
+
+impl Error {
+    /// The status of an answer that was not what was asked for.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Unsigned { status, .. } | Self::Declined { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Seconds that the answer asks to wait, signed or not, unbounded.
+    #[must_use]
+    pub const fn retry_after_s(&self) -> Option<u32> {
+        match self {
+            Self::Unsigned { retry_after_s, .. } | Self::Declined { retry_after_s, .. } => {
+                *retry_after_s
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the peer says that it does not accept the device: status 401 or 403.
+    #[must_use]
+    pub const fn is_unauthorized(&self) -> bool {
+        matches!(self.status(), Some(401 | 403))
+    }
+
+    /// Whether an answer claimed to be the one asked for and was not proven to be: not signed, not
+    /// fresh, or of the wrong kind.
+    #[must_use]
+    pub const fn is_unverified(&self) -> bool {
+        match self {
+            Self::Head(_) | Self::NotVerified(_) | Self::Body(_) => true,
+            Self::Unsigned { status, .. } => *status < 400,
+            _ => false,
+        }
+    }
+}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        Self::Key(error)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Key(error) => Self::Key(error),
+            refusal => Self::NotVerified(refusal),
+        }
+    }
+}
+
+/// What is wrong with the body, or the location, of a signed answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyFault {
+    /// Longer than the caller's buffer or the largest image.
+    #[error("body over the limit of {limit} bytes")]
+    TooLong {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A body where the status allows none.
+    #[error("body where none is allowed")]
+    NotEmpty,
+    /// A problem document (RFC 9457) of the server, moved under another status.
+    #[error("problem document in place of the answer")]
+    Problem,
+    /// Configuration that is not a JSON object or array.
+    #[error("not a JSON object or array")]
+    NotJson,
+    /// Not PEM text that begins with a certificate.
+    #[error("not a certificate in PEM")]
+    NotPem,
+    /// The caller's own check of the body said no.
+    #[error("refused by the application's check")]
+    CheckedOut,
+    /// The offer of a firmware names no version, or another place than `/firmware?version=V`.
+    #[error("location is not a firmware version")]
+    Location,
+    /// The image does not begin with the magic bytes of this hardware.
+    #[error("image with the wrong magic bytes")]
+    ImageMagic,
+    /// The image is shorter than any image of this hardware.
+    #[error("image under {limit} bytes")]
+    ImageTooShort {
+        /// The limit in bytes.
+        limit: u64,
+    },
+}

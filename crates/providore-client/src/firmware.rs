@@ -1,0 +1,151 @@
+//! `GET /firmware/check` and `GET /firmware?version=V`.
+
+use providore_sign::MacKey;
+use providore_wire::{FirmwareVersion, Route, Target as Parsed, Timestamp};
+
+use crate::{
+    BodyFault, BufferedOperation, Device, Error, Exchange, Head, ImageCheck, Operation,
+    ReceivingImage,
+    exchange::{SignedAnswer, Target, begin, sealed::Question},
+    retry,
+};
+
+/// Asks whether another firmware waits.
+#[derive(Debug, Clone, Copy, Default)]
+#[must_use]
+#[non_exhaustive]
+pub struct FirmwareCheck;
+
+impl FirmwareCheck {
+    /// Asks.
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+/// What the server said about firmware.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub enum FirmwareOutcome {
+    /// Nothing waits.
+    UpToDate,
+    /// This version waits. In the `Original` dialect the name comes from the unsigned `Location`
+    /// header: it is a wish, and the image that is then received is checked for itself.
+    Offered(FirmwareVersion),
+}
+
+impl Question for FirmwareCheck {
+    fn target(&self) -> Target {
+        target_of(Route::FirmwareCheck)
+    }
+}
+
+impl Operation for FirmwareCheck {}
+
+impl BufferedOperation for FirmwareCheck {
+    type Outcome<'b> = FirmwareOutcome;
+
+    fn conclude(
+        self,
+        answer: SignedAnswer<'_>,
+        head: &impl Head,
+    ) -> Result<FirmwareOutcome, Error> {
+        match answer.status {
+            204 => {
+                answer.without_body()?;
+                Ok(FirmwareOutcome::UpToDate)
+            }
+            200 | 302 => {
+                answer.body()?;
+                let version = head.field("location").and_then(offered);
+                Ok(FirmwareOutcome::Offered(
+                    version.ok_or(BodyFault::Location)?,
+                ))
+            }
+            _ => Err(answer.declined()),
+        }
+    }
+}
+
+/// The version in `/firmware?version=V`. A location with a scheme or a host is refused whatever it
+/// names: there is nothing that a device should follow.
+fn offered(location: &[u8]) -> Option<FirmwareVersion> {
+    let text = core::str::from_utf8(location).ok()?;
+    let target = Parsed::parse(text.starts_with('/').then_some(text)?).ok()?;
+    if Route::of(target.path()) != Some(Route::Firmware) {
+        return None;
+    }
+    target.version().ok()?
+}
+
+/// Asks for an image of a version; the answer is streamed, never buffered.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct FirmwareDownload {
+    version: FirmwareVersion,
+    check: ImageCheck,
+}
+
+impl FirmwareDownload {
+    /// Asks for `version`, and accepts what `check` lets pass.
+    pub const fn new(version: FirmwareVersion, check: ImageCheck) -> Self {
+        Self { version, check }
+    }
+}
+
+impl Question for FirmwareDownload {
+    fn target(&self) -> Target {
+        let mut target = target_of(Route::Firmware);
+        // 18 bytes and three for each of at most 64 always fit.
+        let _ = target.push_str("?version=");
+        for character in self.version.as_str().chars() {
+            let _ = match character {
+                '+' => target.push_str("%2B"),
+                ':' => target.push_str("%3A"),
+                ' ' => target.push_str("%20"),
+                _ => target.push(character),
+            };
+        }
+        target
+    }
+}
+
+impl Operation for FirmwareDownload {}
+
+impl Exchange<FirmwareDownload> {
+    /// Takes the head of the answer; the image follows in chunks.
+    ///
+    /// # Errors
+    /// [`Error::Unsigned`], [`Error::Head`], [`Error::NotVerified`], if the head alone is reason
+    /// enough, and [`Error::Declined`] for any status but 200: in this dialect such a status
+    /// proves nothing, so the body is not read.
+    pub fn receive_image<'a, K: MacKey>(
+        self,
+        device: &'a mut Device<K>,
+        head: &'a impl Head,
+        now: Timestamp,
+    ) -> Result<ReceivingImage<'a, K>, Error> {
+        let (operation, asked) = self.into_parts();
+        let verifier = begin(device, head, asked, now)?;
+        if head.status() != 200 {
+            return Err(Error::Declined {
+                status: head.status(),
+                retry_after_s: retry::after(head, now),
+            });
+        }
+        Ok(ReceivingImage::new(
+            verifier,
+            operation.version,
+            operation.check,
+        ))
+    }
+}
+
+/// The target of a route without query.
+pub(crate) fn target_of(route: Route) -> Target {
+    let mut target = Target::new();
+    // The longest route has 22 bytes.
+    let _ = target.push_str(route.path());
+    target
+}

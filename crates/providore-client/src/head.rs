@@ -1,0 +1,85 @@
+//! The head of an answer, and the header fields that operations look at.
+
+use providore_wire::Text;
+
+/// Status and header fields of an answer, held by the transport or the caller.
+pub trait Head {
+    /// The status code.
+    fn status(&self) -> u16;
+
+    /// All header fields, names in any case. Called several times.
+    fn fields(&self) -> impl Iterator<Item = (&str, &[u8])>;
+
+    /// The first field of a name, without the blanks around it.
+    fn field(&self, name: &str) -> Option<&[u8]> {
+        self.fields()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim_ascii())
+    }
+}
+
+impl<H: Head + ?Sized> Head for &H {
+    fn status(&self) -> u16 {
+        (**self).status()
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        (**self).fields()
+    }
+}
+
+/// A head from parts, for callers that drive the operations themselves.
+#[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a head is a status and fields, and nothing else"
+)]
+pub struct BorrowedHead<'a> {
+    /// The status code.
+    pub status: u16,
+    /// Name and value of each field.
+    pub fields: &'a [(&'a str, &'a [u8])],
+}
+
+impl Head for BorrowedHead<'_> {
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.fields.iter().copied()
+    }
+}
+
+/// An entity tag (RFC 9110 section 8.8.3) as the server wrote it: asks for "only if changed".
+///
+/// ```
+/// use providore_client::EntityTag;
+///
+/// assert_eq!(EntityTag::parse(b"\"5e3f\"").unwrap().as_str(), "\"5e3f\"");
+/// assert!(EntityTag::parse(b"5e3f").is_none());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityTag(Text<{ Self::MAX_LEN }>);
+
+impl EntityTag {
+    /// The longest tag in bytes: a SHA-256 in hex, quoted, and some room.
+    pub const MAX_LEN: usize = 80;
+
+    /// Reads a header value; `None` for what is not a tag or is longer, which is then not used.
+    #[must_use]
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        let quoted = value.strip_prefix(b"W/").unwrap_or(value);
+        let inner = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        let fits = |byte: &u8| byte.is_ascii_graphic() && *byte != b'"';
+        let text = core::str::from_utf8(value).ok()?;
+        let mut tag = Text::new();
+        (inner.iter().all(fits) && tag.push_str(text).is_ok()).then_some(Self(tag))
+    }
+
+    /// The tag with its quotes.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}

@@ -1,0 +1,16 @@
+//! The platform in memory: for tests, simulators and examples.
+//!
+//! [`MemoryTransport`] asks a closure, [`MemorySlot`] and [`MemoryStorage`] can lose power at any
+//! step, [`MemoryClock`] stands still until somebody sleeps.
+
+mod clock;
+mod power;
+mod slot;
+mod storage;
+mod transport;
+
+pub use clock::MemoryClock;
+pub use power::Power;
+pub use slot::MemorySlot;
+pub use storage::MemoryStorage;
+pub use transport::{MemoryAnswer, MemoryBody, MemoryHead, MemoryRequest, MemoryTransport};

@@ -1,0 +1,120 @@
+//! Where a server is.
+
+use core::{fmt, str::FromStr};
+
+use providore_wire::Text;
+
+/// Scheme, host and port of a server: `http://10.0.0.7:3000`, `https://provision.example`.
+///
+/// Held inline, at most [`ServerAddress::MAX_LEN`] bytes. No path, query or user: the path of a
+/// request is signed, so that nothing may stand before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerAddress(Text<{ Self::MAX_LEN }>);
+
+/// Not a server address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// Neither `http://` nor `https://`.
+    #[error("address must begin with http:// or https://")]
+    Scheme,
+    /// No host, or a byte that no host and port can have.
+    #[error("address has no valid host")]
+    Host,
+    /// A path, a query or a fragment after host and port.
+    #[error("address must end after host and port")]
+    Path,
+    /// Longer than [`ServerAddress::MAX_LEN`].
+    #[error("address is too long")]
+    TooLong,
+}
+
+impl ServerAddress {
+    /// The longest address in bytes: a DNS name of 253, a scheme and a port.
+    pub const MAX_LEN: usize = 268;
+
+    /// The address without a slash at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether the connection is to be encrypted.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.as_str().starts_with("https://")
+    }
+
+    /// Host and port, as a `host` header field carries them.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.as_str().split_once("://").map_or("", |(_, rest)| rest)
+    }
+}
+
+impl FromStr for ServerAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let (scheme, authority) = text.split_once("://").ok_or(AddressError::Scheme)?;
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        if !matches!(scheme, "http" | "https") {
+            return Err(AddressError::Scheme);
+        }
+        if authority.contains(['/', '?', '#']) {
+            return Err(AddressError::Path);
+        }
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]%".contains(&byte);
+        if authority.is_empty() || authority.starts_with(':') || !authority.bytes().all(known) {
+            return Err(AddressError::Host);
+        }
+        let mut address = Text::new();
+        for part in [scheme, "://", authority] {
+            address.push_str(part).map_err(|_| AddressError::TooLong)?;
+        }
+        Ok(Self(address))
+    }
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<&str, AddressError>) {
+        let outcome = text.parse::<ServerAddress>();
+        assert_eq!(
+            outcome.as_ref().map(ServerAddress::as_str).map_err(|e| *e),
+            expected,
+            "{text:?}"
+        );
+    }
+
+    #[test]
+    fn a_server_is_a_scheme_a_host_and_a_port() {
+        check("http://127.0.0.1:3300", Ok("http://127.0.0.1:3300"));
+        check("https://p.example/", Ok("https://p.example"));
+        check(
+            "http://[fe80::1%25eth0]:80",
+            Ok("http://[fe80::1%25eth0]:80"),
+        );
+    }
+
+    #[test]
+    fn what_could_send_a_request_elsewhere_is_refused() {
+        check("ftp://x", Err(AddressError::Scheme));
+        check("x:3000", Err(AddressError::Scheme));
+        check("http://", Err(AddressError::Host));
+        check("http://:80", Err(AddressError::Host));
+        check("http://good@evil", Err(AddressError::Host));
+        check("http://a b", Err(AddressError::Host));
+        check("http://a\r\nx", Err(AddressError::Host));
+        check("http://a/b", Err(AddressError::Path));
+        check("http://a?b", Err(AddressError::Path));
+    }
+}

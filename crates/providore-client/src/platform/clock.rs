@@ -1,0 +1,29 @@
+//! Time: asked for and waited for.
+
+use providore_wire::Timestamp;
+
+/// The device's clock.
+///
+/// In the `Original` dialect it must be right within the server's skew before the first request
+/// (30 s by default): set it by SNTP or a battery-backed clock first.
+#[expect(
+    async_fn_in_trait,
+    reason = "no Send bound: executors of devices have one thread"
+)]
+pub trait Clock {
+    /// What time it is; `None` as long as the clock has not been set.
+    fn now(&mut self) -> Option<Timestamp>;
+
+    /// Waits. Coming back early is harmless, and is how a push notice wakes the agent.
+    async fn sleep_ms(&mut self, milliseconds: u64);
+}
+
+impl<C: Clock + ?Sized> Clock for &mut C {
+    fn now(&mut self) -> Option<Timestamp> {
+        (**self).now()
+    }
+
+    async fn sleep_ms(&mut self, milliseconds: u64) {
+        (**self).sleep_ms(milliseconds).await;
+    }
+}

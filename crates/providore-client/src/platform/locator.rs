@@ -1,0 +1,76 @@
+//! Finding the server.
+
+use super::ServerAddress;
+
+/// Candidates for the server, one after the other.
+///
+/// # Security
+/// A wrong candidate costs a request and no more: an answer counts only when it is signed.
+#[expect(
+    async_fn_in_trait,
+    reason = "no Send bound: executors of devices have one thread"
+)]
+pub trait Locator {
+    /// The next candidate; `None` at the end of a round, after which the next round begins.
+    async fn next(&mut self) -> Option<ServerAddress>;
+}
+
+impl<L: Locator + ?Sized> Locator for &mut L {
+    async fn next(&mut self) -> Option<ServerAddress> {
+        (**self).next().await
+    }
+}
+
+/// One address, known beforehand.
+#[derive(Debug, Clone)]
+pub struct FixedAddress {
+    address: ServerAddress,
+    named: bool,
+}
+
+impl FixedAddress {
+    /// Always this one.
+    #[must_use]
+    pub const fn new(address: ServerAddress) -> Self {
+        Self {
+            address,
+            named: false,
+        }
+    }
+}
+
+impl Locator for FixedAddress {
+    async fn next(&mut self) -> Option<ServerAddress> {
+        self.named = !self.named;
+        self.named.then(|| self.address.clone())
+    }
+}
+
+/// Several addresses, tried in order.
+#[derive(Debug, Clone)]
+pub struct AddressList<'a> {
+    addresses: &'a [ServerAddress],
+    position: usize,
+}
+
+impl<'a> AddressList<'a> {
+    /// These, in this order.
+    #[must_use]
+    pub const fn new(addresses: &'a [ServerAddress]) -> Self {
+        Self {
+            addresses,
+            position: 0,
+        }
+    }
+}
+
+impl Locator for AddressList<'_> {
+    async fn next(&mut self) -> Option<ServerAddress> {
+        let address = self.addresses.get(self.position).cloned();
+        self.position = match address {
+            Some(_) => self.position.saturating_add(1),
+            None => 0,
+        };
+        address
+    }
+}

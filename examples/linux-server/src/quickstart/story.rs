@@ -1,0 +1,66 @@
+//! How the steps are told: text for people, or one JSON object a line.
+
+use std::{cell::Cell, fmt::Display, net::SocketAddr, path::Path};
+
+/// Tells the steps on standard output.
+pub(super) struct Story {
+    json: bool,
+    chapter: Cell<u32>,
+}
+
+impl Story {
+    pub(super) fn new(json: bool) -> Self {
+        Self {
+            json,
+            chapter: Cell::new(0),
+        }
+    }
+
+    /// A new step.
+    pub(super) fn chapter(&self, title: &str) {
+        let number = self.chapter.get().saturating_add(1);
+        self.chapter.set(number);
+        if self.json {
+            println!("{}", serde_json::json!({ "step": number, "title": title }));
+        } else {
+            println!("\n{number}  {title}");
+        }
+    }
+
+    /// Something that happened: what was asked, what came back, what is proved by it.
+    pub(super) fn fact(&self, verb: &str, what: impl Display) {
+        if self.json {
+            let (step, what) = (self.chapter.get(), what.to_string());
+            println!(
+                "{}",
+                serde_json::json!({ "step": step, "fact": verb, "what": what })
+            );
+        } else {
+            println!("   {verb:>8}  {what}");
+        }
+    }
+
+    /// The last word.
+    pub(super) fn done(&self) {
+        if self.json {
+            println!("{}", serde_json::json!({ "done": true }));
+        } else {
+            println!("\nDone: configured, certified and up to date.");
+        }
+    }
+
+    /// What to do while it keeps serving.
+    pub(super) fn epilogue(&self, data: &Path, address: SocketAddr) {
+        if self.json {
+            return;
+        }
+        let data = data.display();
+        println!(
+            "\nStill serving on http://{address}; Ctrl-C ends it. Meanwhile, try:\n\
+             \n  curl http://{address}/certificates/ca.pem\
+             \n  providore-server --data {data} device show {}\
+             \n  providore-server --data {data} device add my-first-device\n",
+            super::demo::DEVICE
+        );
+    }
+}
