@@ -68,5 +68,5 @@ pub use response::{Body, Response};
 pub use server::{Server, Settings};
 pub use store::{
     CertificateLog, ConfigStore, DeviceStore, Document, FirmwareStore, Image, Issued, StoreError,
-    revoked_at,
+    not_revoked, revoked_at,
 };

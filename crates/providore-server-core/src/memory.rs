@@ -1,15 +1,19 @@
 //! All stores in memory: for tests, simulations and a server that keeps nothing.
 
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    vec::Vec,
+};
 
 use async_lock::Mutex;
 use bytes::Bytes;
-use providore_pki::crl::Revocation;
+use providore_pki::{SerialNumber, crl::Revocation};
 use providore_wire::{DeviceId, FirmwareVersion, Timestamp};
 
 use crate::{
     CertificateLog, ConfigStore, Device, DeviceStore, Document, FirmwareStore, Image, Issued,
-    Release, StoreError, revoked_at,
+    Release, StoreError, not_revoked, revoked_at,
 };
 
 /// Devices, configurations, images and certificates in memory.
@@ -37,6 +41,7 @@ struct Inner {
     configs: BTreeMap<(DeviceId, Option<FirmwareVersion>), Document>,
     images: BTreeMap<(FirmwareVersion, FirmwareVersion), MemoryImage>,
     issued: BTreeMap<DeviceId, Vec<Arc<Issued>>>,
+    serials: BTreeSet<SerialNumber>,
     revoked: Vec<Revocation>,
 }
 
@@ -138,8 +143,12 @@ impl Image for MemoryImage {
 
 impl CertificateLog for MemoryStore {
     async fn append(&self, entry: Issued) -> Result<(), StoreError> {
-        let issued = &mut self.inner.lock().await.issued;
-        issued
+        let inner = &mut *self.inner.lock().await;
+        if !inner.serials.insert(entry.serial) {
+            return Err(StoreError::message("serial number is taken"));
+        }
+        inner
+            .issued
             .entry(entry.device.clone())
             .or_default()
             .push(Arc::new(entry));
@@ -149,13 +158,9 @@ impl CertificateLog for MemoryStore {
     async fn issued(&self, device: &DeviceId) -> Result<Vec<Arc<Issued>>, StoreError> {
         let inner = self.inner.lock().await;
         let issued = inner.issued.get(device).map_or(&[][..], Vec::as_slice);
-        let good = |entry: &&Arc<Issued>| {
-            !inner
-                .revoked
-                .iter()
-                .any(|revoked| *revoked.serial() == entry.serial)
-        };
-        Ok(issued.iter().filter(good).cloned().collect())
+        let is_revoked =
+            |serial: &SerialNumber| inner.revoked.iter().any(|known| known.serial() == serial);
+        Ok(not_revoked(issued, is_revoked).to_vec())
     }
 
     async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! What goes out: status, header fields and a body that may be an image too large for memory.
 
 use alloc::{string::String, vec::Vec};
+use core::fmt;
 
 use bytes::Bytes;
 
@@ -18,8 +19,8 @@ pub struct Response<I> {
     pub body: Body<I>,
 }
 
-/// The body of a [`Response`].
-#[derive(Debug, Clone)]
+/// The body of a [`Response`]. It may hold passwords: `{:?}` shows how long it is and nothing of it.
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Body<I> {
     /// No body: also the answer to HEAD, whose `content-length` is that of the answer to GET.
@@ -35,6 +36,16 @@ pub enum Body<I> {
         /// How many bytes to send.
         length: u64,
     },
+}
+
+impl<I> fmt::Debug for Body<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Self::Image { start, length, .. } => write!(f, "Image({length} bytes from {start})"),
+        }
+    }
 }
 
 impl<I> Response<I> {

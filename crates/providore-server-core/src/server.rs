@@ -17,6 +17,7 @@ use providore_sign::{
     original::{RequestPolicy, ResponseSigner},
 };
 use providore_wire::{Method, Route, Target, Timestamp};
+use sha2::{Digest as _, Sha256};
 
 use self::{authenticate::Authenticated, authority::CrlCache, body_cache::BodyCache};
 use crate::{
@@ -193,8 +194,14 @@ where
             }
         };
         let answer = answer.unwrap_or_else(|error| self.fault(&error));
-        let signed = self.sign(device, answer, moment.now).await;
-        let answer = signed.unwrap_or_else(|error| self.fault(&error));
+        let answer = match self.sign(device, answer, moment.now).await {
+            Ok(answer) => answer,
+            // The image could not be read to its end. What is said instead is signed as well.
+            Err(error) => {
+                let signed = self.sign(device, self.fault(&error), moment.now).await;
+                signed.unwrap_or_else(|error| self.fault(&error))
+            }
+        };
         self.audit.record(&Event::Answered {
             device: &device.id,
             route,
@@ -256,6 +263,9 @@ where
     }
 
     /// The MAC state behind a whole image, from the cache or by reading the image once.
+    ///
+    /// What is kept is about the image of that digest and no other: a file that is overwritten
+    /// while it is read would otherwise spoil every later answer.
     async fn image_signer(
         &self,
         device: &Device,
@@ -267,14 +277,18 @@ where
             return Ok(signer);
         }
         let mut signer = ResponseSigner::begin(device.key()).map_err(fault)?;
-        let mut offset = 0;
+        let (mut hash, mut offset) = (Sha256::new(), 0);
         while offset < image.size() {
             let chunk = image.read(offset, HASH_CHUNK).await?;
             if chunk.is_empty() {
                 return Err(StoreError::message("image ends before its size"));
             }
             signer.update(&chunk).map_err(fault)?;
+            hash.update(&chunk);
             offset = offset.saturating_add(chunk.len() as u64);
+        }
+        if *hash.finalize() != image.sha256() {
+            return Err(StoreError::message("image changed while it was read"));
         }
         self.bodies.lock().await.remember(name, signer.clone());
         Ok(signer)

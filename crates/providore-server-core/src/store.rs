@@ -4,7 +4,7 @@
 //! state; each write is durable before its future is ready.
 
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
-use core::future::Future;
+use core::{fmt, future::Future};
 
 use bytes::Bytes;
 use providore_pki::{SerialNumber, crl::Revocation};
@@ -79,14 +79,16 @@ pub trait Image: Clone + Send + Sync {
 /// An [`append`](Self::append) that is ready before the entry is durable lets a power cut forget a
 /// certificate that is in use: it could never be revoked.
 pub trait CertificateLog: Send + Sync {
-    /// Writes down a certificate before it is handed out.
+    /// Writes down a certificate before it is handed out, unless its serial number is there already.
+    ///
+    /// Dropping the future leaves the entry whole: written or not.
     ///
     /// # Errors
     /// [`StoreError`]: the certificate must not be handed out.
     fn append(&self, entry: Issued) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// What was issued to a device, oldest first, less what was revoked by hand: a certificate that
-    /// an operator revoked is never handed out again.
+    /// What was issued to a device, oldest first, after the last that was revoked by hand: neither
+    /// that one nor what it superseded is ever handed out again. See [`not_revoked`].
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be told.
@@ -132,8 +134,9 @@ pub struct Issued {
     pub chain_pem: String,
 }
 
-/// A configuration in memory, with the digest that names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A configuration in memory, with the digest that names it. It may hold passwords: `{:?}` shows
+/// how long it is and nothing of it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Document {
     bytes: Bytes,
     sha256: [u8; 32],
@@ -165,6 +168,12 @@ impl Document {
     }
 }
 
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({} bytes)", self.bytes.len())
+    }
+}
+
 /// A store could not do what it was asked: what it tried, and why that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
@@ -193,6 +202,18 @@ impl StoreError {
             source: None,
         }
     }
+}
+
+/// What was issued to a device after the last certificate that was revoked by hand; for implementors
+/// of [`CertificateLog`].
+pub fn not_revoked(
+    issued: &[Arc<Issued>],
+    is_revoked: impl Fn(&SerialNumber) -> bool,
+) -> &[Arc<Issued>] {
+    issued
+        .rsplit(|entry| is_revoked(&entry.serial))
+        .next()
+        .unwrap_or_default()
 }
 
 /// The revocations among what was issued and what was revoked by hand; for implementors of

@@ -16,6 +16,8 @@
 //! | [`vectors`] | what the first Providore signs, recorded from its own code |
 //! | [`conformance`] | one suite for each trait, run over every implementation |
 //! | [`PeripheralKey`] | a model of a MAC key that is locked in hardware |
+//! | [`parties`] | a device and a server that talk to each other in virtual time |
+//! | [`SharedStore`] | a store that outlives its server, and fails when told to |
 //! | [`with_verified`] | a request that was really signed and verified |
 
 #![expect(
@@ -26,9 +28,12 @@
 )]
 
 pub mod conformance;
+pub mod parties;
 mod peripheral;
 mod requests;
+mod shared_store;
 pub mod vectors;
 
 pub use peripheral::PeripheralKey;
 pub use requests::with_verified;
+pub use shared_store::{SharedImage, SharedStore};

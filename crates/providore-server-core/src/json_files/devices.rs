@@ -43,9 +43,15 @@ pub enum LoadError {
     /// It cannot be written.
     #[error("devices file cannot be written")]
     Write(#[source] io::Error),
-    /// It is no JSON object.
-    #[error("devices file is not a JSON object")]
+    /// The certificate log cannot be read, or is damaged.
+    #[error("certificate log cannot be used")]
+    Log(#[source] io::Error),
+    /// It is no JSON.
+    #[error("devices file is not JSON")]
     Json(#[source] serde_json::Error),
+    /// It is JSON, and no object.
+    #[error("devices file is not a JSON object")]
+    NoObject,
     /// One entry is wrong.
     #[error("device {id:?}: {what}")]
     Device {
@@ -107,7 +113,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Devices, LoadError> {
 }
 
 pub(super) fn entries(bytes: &[u8]) -> Result<DeviceEdit, LoadError> {
-    serde_json::from_slice(bytes).map_err(LoadError::Json)
+    match serde_json::from_slice(bytes).map_err(LoadError::Json)? {
+        Value::Object(entries) => Ok(entries),
+        _ => Err(LoadError::NoObject),
+    }
 }
 
 pub(super) fn devices(entries: &DeviceEdit) -> Result<Devices, LoadError> {
@@ -130,7 +139,12 @@ fn device(id: &str, entry: &Value) -> Result<Device, String> {
             return Device::new(name, secret.as_bytes(), Dialect::Original)
                 .map_err(|error| error.to_string());
         }
-        entry => Record::deserialize(entry).map_err(|error| error.to_string())?,
+        // What serde says of a wrong type repeats the value, which may be the secret.
+        Value::Object(members) if members.get("secretKey").is_some_and(|key| !key.is_string()) => {
+            return Err("its secretKey is not a text".into());
+        }
+        Value::Object(_) => Record::deserialize(entry).map_err(|error| error.to_string())?,
+        _ => return Err("neither a secret nor an object".into()),
     };
     let dialect = record.dialect.as_deref().unwrap_or("original");
     let dialect = dialect

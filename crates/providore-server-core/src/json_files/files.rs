@@ -40,7 +40,9 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Which bytes a file held when it was read, as far as its metadata tells.
+/// Which bytes a file held when it was read, as far as its metadata tells. The date is that of the
+/// last change, which nobody can set: copies keep the date of their original, and builds that are
+/// to be repeatable give all files the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Stamp {
     device: u64,
@@ -56,8 +58,8 @@ impl Stamp {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.len(),
-            seconds: metadata.mtime(),
-            nanoseconds: metadata.mtime_nsec(),
+            seconds: metadata.ctime(),
+            nanoseconds: metadata.ctime_nsec(),
         }
     }
 }

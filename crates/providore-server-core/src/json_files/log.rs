@@ -2,16 +2,17 @@
 //!
 //! One thread writes. It takes all entries that wait and syncs once for them, so that many devices
 //! at once cost little more than one. Another process (the command line) may append as well: both
-//! hold the file's lock while they write, and [`Log::refresh`] reads what came from elsewhere.
+//! hold the file's lock while they write, and [`Log::refresh`] reads what came from elsewhere. What
+//! is in memory is always the beginning of the file, in its order, and nothing that is not durable.
 
 use alloc::{format, string::String, sync::Arc, vec::Vec};
 use std::{
     collections::{HashMap, HashSet},
     fs::{File, OpenOptions},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
-    sync::{PoisonError, RwLock},
+    sync::{Mutex, PoisonError, RwLock},
     thread,
 };
 
@@ -24,7 +25,7 @@ use providore_wire::{DeviceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::files::sync_folder;
-use crate::{Issued, StoreError, revoked_at};
+use crate::{Issued, StoreError, not_revoked, revoked_at};
 
 /// Entries that one sync covers at most.
 const MAX_BATCH: usize = 256;
@@ -32,9 +33,15 @@ const MAX_BATCH: usize = 256;
 /// Entries that may wait for the writer; more callers than this wait for room.
 const MAX_WAITING: usize = 1024;
 
+/// The length of a file that is not there.
+const GONE: u64 = u64::MAX;
+
 pub(super) struct Log {
     index: Arc<RwLock<Index>>,
     writer: Sender<Append>,
+    inode: u64,
+    /// How long the file was ([`GONE`]: not there) when [`Log::refresh`] failed.
+    reported: Mutex<Option<u64>>,
 }
 
 #[derive(Default)]
@@ -48,8 +55,12 @@ struct Index {
 
 struct Append {
     line: Vec<u8>,
-    done: Sender<Result<(), io::ErrorKind>>,
+    /// The number of a new certificate, which no other may have.
+    serial: Option<SerialNumber>,
+    done: Sender<Outcome>,
 }
+
+type Outcome = Result<(), Arc<io::Error>>;
 
 /// A line of the log.
 #[derive(Serialize, Deserialize)]
@@ -89,58 +100,85 @@ impl Log {
             .mode(0o600)
             .open(path)?;
         sync_folder(folder)?;
+        let mut index = Index::default();
         file.lock()?;
-        let whole = end_of_last_line(&mut file)?;
-        if whole < file.metadata()?.len() {
-            file.set_len(whole)?;
-            file.sync_all()?;
-        }
+        cut_torn_line(&mut file)?;
+        index.read_on(&mut file)?;
         file.unlock()?;
 
-        let mut index = Index::default();
-        index.read_on(&mut file)?;
+        let inode = file.metadata()?.ino();
+        let index = Arc::new(RwLock::new(index));
         let (writer, appends) = async_channel::bounded(MAX_WAITING);
+        let written = Arc::clone(&index);
         thread::Builder::new()
             .name("certificate-log".into())
-            .spawn(move || write_all(&mut file, &appends))?;
+            .spawn(move || write_all(&mut file, &appends, &written))?;
         Ok(Self {
-            index: Arc::new(RwLock::new(index)),
+            index,
             writer,
+            inode,
+            reported: Mutex::default(),
         })
     }
 
-    /// Reads what another process has appended.
+    /// Reads what another process has appended. Fails once for each state of the file.
     pub(super) fn refresh(&self, path: &Path) -> io::Result<()> {
+        let outcome = self.read_new(path);
+        let state = std::fs::metadata(path).map_or(GONE, |file| file.len());
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = core::mem::replace(&mut *reported, outcome.is_err().then_some(state));
+        if before == Some(state) {
+            Ok(())
+        } else {
+            outcome
+        }
+    }
+
+    fn read_new(&self, path: &Path) -> io::Result<()> {
         let mut file = File::open(path)?;
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        if file.metadata()?.len() > index.read {
+        file.lock_shared()?;
+        let metadata = file.metadata()?;
+        let read = self.read_index(|index| index.read);
+        if metadata.ino() != self.inode || metadata.len() < read {
+            return Err(io::Error::other("certificate log was replaced or cut"));
+        }
+        if metadata.len() > read {
+            let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
             index.read_on(&mut file)?;
         }
         Ok(())
     }
 
+    /// Writes down a certificate, unless its serial number is there already.
     pub(super) async fn issue(&self, entry: Issued) -> Result<(), StoreError> {
         let line = Line::Issued(IssuedLine::from(&entry));
-        self.append(&line).await?;
-        self.write_index(|index| index.add_issued(entry));
-        Ok(())
+        self.append(&line, Some(entry.serial)).await
     }
 
     pub(super) async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
         if self.read_index(|index| index.revoked.contains_key(revocation.serial())) {
             return Ok(());
         }
-        self.append(&Line::Revoked(RevokedLine::from(&revocation)))
-            .await?;
-        self.write_index(|index| index.add_revoked(revocation));
-        Ok(())
+        self.append(&Line::Revoked(RevokedLine::from(&revocation)), None)
+            .await
+    }
+
+    /// Whether anything was ever issued to a device, also if it was revoked.
+    pub(super) fn has_issued(&self, device: &DeviceId) -> bool {
+        self.read_index(|index| index.issued.contains_key(device))
+    }
+
+    /// Whether a certificate was issued or revoked here.
+    pub(super) fn knows(&self, serial: &SerialNumber) -> bool {
+        self.read_index(|index| {
+            index.serials.contains(serial) || index.revoked.contains_key(serial)
+        })
     }
 
     pub(super) fn issued(&self, device: &DeviceId) -> Vec<Arc<Issued>> {
         self.read_index(|index| {
             let all = index.issued.get(device).map_or(&[][..], Vec::as_slice);
-            let good = |entry: &&Arc<Issued>| !index.revoked.contains_key(&entry.serial);
-            all.iter().filter(good).cloned().collect()
+            not_revoked(all, |serial| index.revoked.contains_key(serial)).to_vec()
         })
     }
 
@@ -160,30 +198,25 @@ impl Log {
         })
     }
 
-    async fn append(&self, line: &Line) -> Result<(), StoreError> {
-        let fault = |error| StoreError::new("write the certificate log", error);
+    async fn append(&self, line: &Line, serial: Option<SerialNumber>) -> Result<(), StoreError> {
         let mut bytes = serde_json::to_vec(line)
             .map_err(|error| StoreError::new("encode a log entry", error))?;
         bytes.push(b'\n');
         let (done, outcome) = async_channel::bounded(1);
         let gone = || StoreError::message("the writer of the certificate log has ended");
-        self.writer
-            .send(Append { line: bytes, done })
-            .await
-            .map_err(|_| gone())?;
-        outcome
-            .recv()
-            .await
-            .map_err(|_| gone())?
-            .map_err(|kind| fault(io::Error::from(kind)))
+        let append = Append {
+            line: bytes,
+            serial,
+            done,
+        };
+        // Whoever drops this future does not undo the entry: the writer alone completes it.
+        self.writer.send(append).await.map_err(|_| gone())?;
+        let outcome = outcome.recv().await.map_err(|_| gone())?;
+        outcome.map_err(|error| StoreError::new("write the certificate log", error))
     }
 
     fn read_index<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
         read(&self.index.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn write_index(&self, write: impl FnOnce(&mut Index)) {
-        write(&mut self.index.write().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -191,9 +224,9 @@ impl Index {
     /// Reads from where the last reading ended to the end of the last whole line.
     fn read_on(&mut self, file: &mut File) -> io::Result<()> {
         file.seek(SeekFrom::Start(self.read))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let mut lines = BufReader::new(file);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 {
             let Some(text) = line.strip_suffix(b"\n") else {
                 break;
             };
@@ -202,6 +235,7 @@ impl Index {
                 io::Error::new(io::ErrorKind::InvalidData, message)
             })?;
             self.read = self.read.saturating_add(line.len() as u64);
+            line.clear();
         }
         Ok(())
     }
@@ -234,7 +268,7 @@ impl Index {
 }
 
 /// The life of the writing thread: it ends when the log is dropped.
-fn write_all(file: &mut File, appends: &Receiver<Append>) {
+fn write_all(file: &mut File, appends: &Receiver<Append>, index: &RwLock<Index>) {
     while let Ok(first) = appends.recv_blocking() {
         let mut batch = Vec::from([first]);
         while batch.len() < MAX_BATCH
@@ -242,28 +276,67 @@ fn write_all(file: &mut File, appends: &Receiver<Append>) {
         {
             batch.push(next);
         }
-        let lines: Vec<u8> = batch
-            .iter()
-            .flat_map(|append| append.line.iter().copied())
-            .collect();
-        let outcome = write_durably(file, &lines).map_err(|error| error.kind());
+        let outcome = file.lock().and_then(|()| {
+            let outcome = write_durably(file, &mut batch, index);
+            file.unlock()?;
+            outcome
+        });
+        let outcome = outcome.map_err(Arc::new);
         for append in batch {
             // Whoever asked may have gone meanwhile; the entry stands all the same.
-            let _ = append.done.send_blocking(outcome);
+            let _ = append.done.send_blocking(outcome.clone());
         }
     }
 }
 
-/// Appends all of `lines` or, as far as the file system lets us, nothing.
-fn write_durably(file: &mut File, lines: &[u8]) -> io::Result<()> {
-    file.lock()?;
-    let before = file.metadata()?.len();
-    let written = file.write_all(lines).and_then(|()| file.sync_data());
+/// Appends the lines of `batch` or, as far as the file system lets us, nothing, and reads them back.
+/// Those whose serial number is taken are answered here and leave the batch.
+fn write_durably(
+    file: &mut File,
+    batch: &mut Vec<Append>,
+    index: &RwLock<Index>,
+) -> io::Result<()> {
+    if file.metadata()?.nlink() == 0 {
+        return Err(io::Error::other("certificate log was removed"));
+    }
+    let before = cut_torn_line(file)?;
+    let mut known = index.write().unwrap_or_else(PoisonError::into_inner);
+    known.read_on(file)?;
+    let mut taken = HashSet::new();
+    batch.retain(|append| {
+        let is_new = append
+            .serial
+            .is_none_or(|serial| !known.serials.contains(&serial) && taken.insert(serial));
+        if !is_new {
+            let error = io::Error::new(io::ErrorKind::AlreadyExists, "serial number is taken");
+            let _ = append.done.send_blocking(Err(Arc::new(error)));
+        }
+        is_new
+    });
+    // Nobody waits for the disk.
+    drop(known);
+    let lines: Vec<u8> = batch
+        .iter()
+        .flat_map(|append| append.line.iter().copied())
+        .collect();
+    let written = file.write_all(&lines).and_then(|()| file.sync_data());
     if written.is_err() {
         file.set_len(before)?;
+        return written;
     }
-    file.unlock()?;
-    written
+    let mut known = index.write().unwrap_or_else(PoisonError::into_inner);
+    known.read_on(file)
+}
+
+/// Cuts off what a process that died left of its last line, and says where the file ends. Whoever
+/// calls this holds the lock, so nobody is in the middle of writing.
+fn cut_torn_line(file: &mut File) -> io::Result<u64> {
+    let whole = end_of_last_line(file)?;
+    if whole < file.metadata()?.len() {
+        file.set_len(whole)?;
+        file.sync_all()?;
+    }
+    Ok(whole)
 }
 
 /// Where the last whole line ends.

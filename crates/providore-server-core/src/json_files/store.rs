@@ -91,10 +91,10 @@ impl JsonStore {
     ///
     /// # Errors
     /// [`LoadError`] if the devices file is there and cannot be used;
-    /// [`LoadError::Read`] also if the certificate log is damaged.
+    /// [`LoadError::Log`] if the certificate log is damaged.
     pub fn open(layout: Layout) -> Result<Self, LoadError> {
         let (devices, stamp) = load(&layout.devices)?;
-        let log = Log::open(&layout.log()).map_err(LoadError::Read)?;
+        let log = Log::open(&layout.log()).map_err(LoadError::Log)?;
         Ok(Self {
             layout,
             devices: RwLock::new(Arc::new(devices)),
@@ -116,11 +116,11 @@ impl JsonStore {
     /// Returns whether there are new devices records.
     ///
     /// # Errors
-    /// [`LoadError`], once for each state of the file: the last good records stay in use.
+    /// [`LoadError`], once for each state of each file: the last good records stay in use.
     pub fn refresh(&self) -> Result<bool, LoadError> {
         self.log
             .refresh(&self.layout.log())
-            .map_err(LoadError::Read)?;
+            .map_err(LoadError::Log)?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = stamp(&self.layout.devices).map_err(LoadError::Read)?;
         if stamp == *seen {
@@ -207,14 +207,24 @@ impl ConfigStore for JsonStore {
         {
             return Ok(Some(config.clone()));
         }
-        let (root, id, part) = (
-            self.layout.config.clone(),
+        let (layout, id, part) = (
+            self.layout.clone(),
             String::from(device.id.as_str()),
             String::from(file),
         );
-        let bytes = blocking::unblock(move || match beneath(&root, &[&id, &part])? {
-            Some(path) => read_bounded(&path, Document::MAX_LEN).map(Some),
-            None => Ok(None),
+        let bytes = blocking::unblock(move || {
+            let Some(path) = beneath(&layout.config, &[&id, &part])? else {
+                return Ok(None);
+            };
+            // Devices may share a file by a link, and this one lies in the same folder.
+            if layout
+                .devices
+                .canonicalize()
+                .is_ok_and(|devices| devices == path)
+            {
+                return Ok(None);
+            }
+            read_bounded(&path, Document::MAX_LEN).map(Some)
         })
         .await
         .map_err(fault)?;
@@ -261,6 +271,10 @@ impl FirmwareStore for JsonStore {
 
 impl CertificateLog for JsonStore {
     async fn append(&self, entry: Issued) -> Result<(), StoreError> {
+        if let Some(legacy) = self.legacy_certificate(&entry.device) {
+            // It is superseded now, and the log is what knows of that.
+            self.log.issue(legacy).await?;
+        }
         self.log.issue(entry).await
     }
 
@@ -288,13 +302,19 @@ impl CertificateLog for JsonStore {
 }
 
 impl JsonStore {
-    /// The certificate that an original server left for a device. One that cannot be read is as
-    /// good as none: the device gets a new one.
+    /// The certificate that an original server left for a device, until the log knows better. One
+    /// that cannot be read is as good as none: the device gets a new one.
     fn legacy_certificate(&self, device: &DeviceId) -> Option<Issued> {
+        if self.log.has_issued(device) {
+            return None;
+        }
         let file = format!("{device}.cert.pem");
         let path = beneath(&self.layout.certificates, &[&file]).ok()??;
         let pem = String::from_utf8(read_bounded(&path, MAX_CERTIFICATE).ok()?).ok()?;
         let certificate = Certificate::from_pem(&pem).ok()?;
+        if self.log.knows(certificate.serial()) {
+            return None;
+        }
         let instant = |unix| i64::try_from(unix).ok().and_then(Timestamp::from_unix);
         Some(Issued {
             device: device.clone(),
@@ -324,7 +344,10 @@ fn image_path(root: &Path, release: &Release) -> io::Result<Option<PathBuf>> {
     let Some(folder) = beneath(root, &[hardware, version])? else {
         return Ok(None);
     };
-    let mut files = fs::read_dir(folder)?;
+    let mut files = match fs::read_dir(folder) {
+        Ok(files) => files,
+        Err(error) => return absent(error),
+    };
     match (files.next().transpose()?, files.next()) {
         (Some(only), None) => {
             let name = only.file_name();

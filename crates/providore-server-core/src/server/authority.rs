@@ -62,8 +62,8 @@ where
         )
     }
 
-    /// The current list in PEM and DER, made anew when something was revoked or half of its life
-    /// is over.
+    /// The current list in PEM and DER, made anew when something was revoked half of its life is
+    /// over, or the clock was set back before its beginning.
     pub(super) async fn revocation_list(
         &self,
         now: Timestamp,
@@ -79,6 +79,7 @@ where
         if let Some(cached) = cache.as_mut()
             && cached.revoked == revoked
             && !cached.list.needs_reissue(now_unix)
+            && cached.list.this_update_unix() <= now_unix
         {
             cached.checked = now;
             return Ok((cached.pem.clone(), cached.der.clone()));

@@ -14,6 +14,9 @@ use crate::{
 
 const PEM: &str = "application/x-pem-file";
 
+/// The longest wait that a device with a slow clock is told, in seconds.
+const MAX_WAIT_S: i64 = 60;
+
 impl<S> Server<S>
 where
     S: DeviceStore + ConfigStore + FirmwareStore + CertificateLog,
@@ -22,7 +25,8 @@ where
     ///
     /// The log is what makes this safe to repeat: the same CSR within the hour gets the certificate
     /// that is written down already, whether the request is a retry, a replay, or comes after a
-    /// restart that forgot the replay guard.
+    /// restart that forgot the replay guard. A request that was signed before the newest certificate
+    /// was issued, and comes only now, issues nothing: it would supersede what the device uses.
     pub(super) async fn issue(
         &self,
         asked: &Authenticated<'_>,
@@ -52,32 +56,43 @@ where
             .await
             .first_use(asked.verified(), moment.now);
         let issued = self.store.issued(&device.id).await?;
+        let newest = issued.last();
+        // Requests that came together may be answered in another order.
+        let skew_s = i64::from(self.settings.original.freshness.max_skew_s);
+        // Above 0 for a request that was signed before the newest certificate was issued: delayed,
+        // captured, or by a clock that is slow. A newest from the future is of a clock that was
+        // wrong, and delays nobody.
+        let late_s = newest
+            .filter(|newest| newest.at.seconds_since(moment.now) <= skew_s)
+            .map_or(0, |newest| newest.at.seconds_since(asked.created()));
+        let old = usage == Use::Repeated || late_s > 0;
+        let counts = skew_s.saturating_neg()..=i64::from(self.settings.same_csr_s);
         let known = issued.iter().rev().find(|entry| {
             entry.csr_sha256 == *csr.fingerprint()
-                && moment.now.seconds_since(entry.at) <= i64::from(self.settings.same_csr_s)
+                && counts.contains(&moment.now.seconds_since(entry.at))
         });
+        let is_newest = known.is_some_and(|known| newest.is_some_and(|n| n.serial == known.serial));
         match (usage, known) {
-            (Use::First, None) => {
-                self.issue_new(device, &csr, moment, !issued.is_empty())
-                    .await
-            }
-            (_, Some(known)) => {
-                if usage == Use::Repeated {
+            // One that was superseded is soon revoked: it is no answer to a new request.
+            (_, Some(known)) if is_newest || old => {
+                if usage == Use::Repeated || !is_newest {
                     self.audit.record(&Event::Replayed { device: &device.id });
                 }
                 Ok(text(200, PEM, known.chain_pem.clone()))
             }
-            (Use::NoRoom { retry_after_s }, None) => {
+            (Use::First, _) if !old => self.issue_new(device, &csr, moment, newest.is_some()).await,
+            (Use::NoRoom { retry_after_s }, _) => {
                 self.audit.record(&Event::Limited {
                     device: &device.id,
                     retry_after_s,
                 });
                 Ok(Problem::TooManyRequests.retry_after(retry_after_s))
             }
-            // Seen before, yet nothing came of it: the first try failed. Its device signs anew.
+            // Late, or seen before while nothing came of it: its device signs anew.
             _ => {
                 self.audit.record(&Event::Replayed { device: &device.id });
-                Ok(Problem::Unavailable.retry_after(1))
+                let wait_s = u32::try_from(late_s.clamp(1, MAX_WAIT_S)).unwrap_or(1);
+                Ok(Problem::Unavailable.retry_after(wait_s))
             }
         }
     }
