@@ -27,9 +27,7 @@ use providore_server_core::{
 };
 use providore_sign::{
     Refusal, SoftwareKey,
-    original::{
-        RequestToSign, ResponsePolicy, ResponseVerifier, VerifiedResponse, sign_request,
-    },
+    original::{RequestToSign, ResponsePolicy, ResponseVerifier, VerifiedResponse, sign_request},
 };
 use providore_wire::{DeviceId, FirmwareVersion, Method, Timestamp, original::ResponseHead};
 
@@ -186,10 +184,7 @@ pub fn stocked(peer: &Peer) -> MemoryStore {
     let store = MemoryStore::default();
     block_on(async {
         store.put_device(device).await;
-        for (version, config) in [
-            (None, CONFIG),
-            (Some(name("1.0.0")), CONFIG_1),
-        ] {
+        for (version, config) in [(None, CONFIG), (Some(name("1.0.0")), CONFIG_1)] {
             store.put_config(peer.id.clone(), version, config).await;
         }
         for version in ["1.0.0", "2.0.0"] {

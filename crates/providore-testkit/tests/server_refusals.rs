@@ -107,7 +107,13 @@ fn a_message_out_of_its_time() {
         (-86_400, 900, Refusal::Expired { ago_s: 85_470 }),
         (31, 900, Refusal::FromTheFuture { ahead_s: 1 }),
         (0, 901, Refusal::Window { window_s: 901 }),
-        (0, 2_304_000_000, Refusal::Window { window_s: 2_304_000_000 }),
+        (
+            0,
+            2_304_000_000,
+            Refusal::Window {
+                window_s: 2_304_000_000,
+            },
+        ),
     ] {
         let mut peer = peer();
         peer.lifetime_s = lifetime_s;
@@ -121,7 +127,11 @@ fn a_header_that_is_missing_or_repeated() {
     let message = peer().get("/config", at(0));
     for field in [Field::Authorization, Field::CreatedAt, Field::Expiry] {
         let without = message.clone().without(field.name());
-        check(&without, None, &Told::Header(field, ParseErrorKind::Missing));
+        check(
+            &without,
+            None,
+            &Told::Header(field, ParseErrorKind::Missing),
+        );
     }
     let without = message.clone().without("x-firmware-version");
     check(&without, Some("dev1"), &refused(Refusal::WrongSignature));
@@ -134,7 +144,11 @@ fn a_header_that_is_missing_or_repeated() {
         for name in [field.name().into(), field.name().to_uppercase()] {
             let value = message.value(field.name());
             let twice = message.clone().with(&name, &value);
-            check(&twice, None, &Told::Header(field, ParseErrorKind::Duplicate));
+            check(
+                &twice,
+                None,
+                &Told::Header(field, ParseErrorKind::Duplicate),
+            );
         }
     }
 }
@@ -148,22 +162,62 @@ fn a_header_that_is_malformed() {
     let long = "x".repeat(300);
     for (field, value, kind) in [
         (Field::Authorization, "", Kind::WrongScheme),
-        (Field::Authorization, "Basic ZGV2MTpkZXYx", Kind::WrongScheme),
-        (Field::Authorization, &good.replace("Hmac", "hmac"), Kind::WrongScheme),
+        (
+            Field::Authorization,
+            "Basic ZGV2MTpkZXYx",
+            Kind::WrongScheme,
+        ),
+        (
+            Field::Authorization,
+            &good.replace("Hmac", "hmac"),
+            Kind::WrongScheme,
+        ),
         (Field::Authorization, "Hmac ,", Kind::UnexpectedEnd),
         (Field::Authorization, "Hmac key-id=dev1", Kind::Missing),
-        (Field::Authorization, &format!("Hmac signature={signature}"), Kind::Missing),
-        (Field::Authorization, &good.replace("dev1", "../dev1"), Kind::PathLike),
-        (Field::Authorization, &good.replace("dev1", "dev/1"), Kind::UnexpectedByte),
+        (
+            Field::Authorization,
+            &format!("Hmac signature={signature}"),
+            Kind::Missing,
+        ),
+        (
+            Field::Authorization,
+            &good.replace("dev1", "../dev1"),
+            Kind::PathLike,
+        ),
+        (
+            Field::Authorization,
+            &good.replace("dev1", "dev/1"),
+            Kind::UnexpectedByte,
+        ),
         (Field::Authorization, &good.replace("dev1", ""), Kind::Empty),
-        (Field::Authorization, &good.replace("=\"", "\""), Kind::UnexpectedEnd),
-        (Field::Authorization, &format!("{good}, key-id=dev1"), Kind::Duplicate),
-        (Field::Authorization, &good.replace('=', "=="), Kind::UnexpectedByte),
-        (Field::Authorization, &good.replace("signature=\"", "signature=\"A"), Kind::InvalidBase64),
+        (
+            Field::Authorization,
+            &good.replace("=\"", "\""),
+            Kind::UnexpectedEnd,
+        ),
+        (
+            Field::Authorization,
+            &format!("{good}, key-id=dev1"),
+            Kind::Duplicate,
+        ),
+        (
+            Field::Authorization,
+            &good.replace('=', "=="),
+            Kind::UnexpectedByte,
+        ),
+        (
+            Field::Authorization,
+            &good.replace("signature=\"", "signature=\"A"),
+            Kind::InvalidBase64,
+        ),
         (Field::Authorization, &format!("Hmac {long}"), Kind::TooLong),
         (Field::CreatedAt, "", Kind::UnexpectedEnd),
         (Field::CreatedAt, "yesterday", Kind::UnexpectedByte),
-        (Field::CreatedAt, "Fri, 02 Jan 2026 03:04:05 GMT", Kind::UnexpectedByte),
+        (
+            Field::CreatedAt,
+            "Fri, 02 Jan 2026 03:04:05 GMT",
+            Kind::UnexpectedByte,
+        ),
         (Field::CreatedAt, "2026-02-30T00:00:00Z", Kind::OutOfRange),
         (Field::Expiry, "1767323045", Kind::UnexpectedByte),
         (Field::Expiry, "2026-01-02T03:04:61Z", Kind::OutOfRange),
@@ -203,7 +257,11 @@ fn a_message_moved_to_another_place() {
     check(&message.clone().to("/nowhere"), Some("dev1"), &wrong);
     check(&message.clone().to("/CONFIG"), Some("dev1"), &wrong);
     let other = message.value("authorization").replace("dev1", "off");
-    check(&message.replacing("authorization", &other), Some("off"), &wrong);
+    check(
+        &message.replacing("authorization", &other),
+        Some("off"),
+        &wrong,
+    );
     let mut message = peer.sign(Method::Head, "/config", b"", at(0));
     message.method = "GET".into();
     check(&message, Some("dev1"), &wrong);

@@ -65,7 +65,10 @@ fn devices_stores_and_servers_show_no_secret() {
     fs::write(&layout.devices, format!(r#"{{"dev1":"{CANARY}"}}"#)).unwrap();
     fs::write(layout.config.join("dev1/config.json"), config()).unwrap();
     let site = Site::new(JsonStore::open(layout).unwrap());
-    assert_eq!(site.ask(&peer().get("/config", at(0)), at(0)).text(), config());
+    assert_eq!(
+        site.ask(&peer().get("/config", at(0)), at(0)).text(),
+        config()
+    );
     check_debug("json server", &site.server);
     check_debug("json store", site.server.store());
     check_debug("json devices", &site.server.store().devices());
