@@ -75,7 +75,8 @@ where
         // A stranger's request is verified as well, so that the time taken does not tell.
         let mut key = device
             .as_ref()
-            .map_or_else(|| self.stranger.clone(), |d| d.key());
+            .map_or(&self.stranger, |device| device.key())
+            .share();
         let verdict = verify_request(head, request.body, &mut key, &self.settings.original, now);
         let device = device.ok_or_else(|| refuse(Some(&claimed), Reason::UnknownDevice))?;
         let verified =
