@@ -1,6 +1,13 @@
 //! Certificates: for the device that asks and nobody else, once, and the old one until the new one
 //! has had its time.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::HashSet;
 
 use futures_lite::future::block_on;
@@ -37,7 +44,10 @@ impl Scene {
 
     /// Asks for a certificate, `seconds` after the start, for the key of `seed`.
     fn enrol(&self, seed: u8, seconds: i64) -> SerialNumber {
-        let answer = self.post(&self.peer.post_csr(&self.peer.csr(seed), at(seconds)), seconds);
+        let answer = self.post(
+            &self.peer.post_csr(&self.peer.csr(seed), at(seconds)),
+            seconds,
+        );
         assert_eq!(answer.status, 200, "{}", answer.text());
         let unix = u64::try_from(at(seconds).unix()).unwrap();
         let roots = &self.site.root_pem;
@@ -77,7 +87,11 @@ impl Scene {
         let unix = u64::try_from(at(seconds).unix()).unwrap();
         let end = unix.saturating_add(365 * 86_400);
         let reason = RevocationReason::KeyCompromise;
-        block_on(self.store.revoke(Revocation::new(serial, unix, end, reason))).unwrap();
+        block_on(
+            self.store
+                .revoke(Revocation::new(serial, unix, end, reason)),
+        )
+        .unwrap();
     }
 }
 
@@ -95,7 +109,10 @@ fn check_refused(csr: &[u8], reason: &str) {
     assert_eq!(answer.status, 422);
     scene.peer.verify(&answer, at(0)).map(|_| ()).unwrap();
     let heard = format!("{:?}", scene.site.heard());
-    assert!(heard.contains("CsrRefused") && heard.contains(reason), "{heard}");
+    assert!(
+        heard.contains("CsrRefused") && heard.contains(reason),
+        "{heard}"
+    );
     assert_eq!((scene.log(), scene.handed_out(0)), (Vec::new(), None));
 }
 
@@ -143,7 +160,10 @@ fn a_csr_without_the_key_is_refused_and_the_old_certificate_stands() {
     let message = scene.peer.post_csr(mixed.join("\n").as_bytes(), at(1));
     assert_eq!(scene.post(&message, 1).status, 422);
     assert_eq!(scene.handed_out(2), Some(first));
-    assert!(scene.list(2 * HOUR).serials().is_empty(), "nothing was revoked");
+    assert!(
+        scene.list(2 * HOUR).serials().is_empty(),
+        "nothing was revoked"
+    );
 }
 
 #[test]
@@ -221,7 +241,11 @@ fn a_replayed_request_does_not_supersede_a_newer_certificate() {
 
     scene.restart();
     assert_eq!(scene.post(&old, 30).status, 200);
-    assert_eq!(scene.handed_out(40), Some(second), "nobody remembers the request");
+    assert_eq!(
+        scene.handed_out(40),
+        Some(second),
+        "nobody remembers the request"
+    );
 }
 
 #[test]
@@ -230,7 +254,10 @@ fn a_delayed_request_does_not_supersede_a_newer_certificate() {
     let held_back = scene.peer.post_csr(&scene.peer.csr(1), at(0));
     let serial = scene.enrol(2, 10);
     let answer = scene.post(&held_back, 20);
-    assert_eq!((answer.status, answer.field("retry-after")), (503, Some("10")));
+    assert_eq!(
+        (answer.status, answer.field("retry-after")),
+        (503, Some("10"))
+    );
     assert!(scene.site.heard_of("Replayed"));
     assert_eq!(scene.log(), [serial]);
     assert!(scene.list(2 * HOUR).serials().is_empty());
@@ -249,7 +276,10 @@ fn a_device_with_a_slow_clock_gets_its_certificates() {
     assert_eq!(ask(1, 1).body, first.body, "a retry");
     assert!(!scene.site.heard_of("Replayed"));
     let answer = ask(2, 2);
-    assert_eq!((answer.status, answer.field("retry-after")), (503, Some("28")));
+    assert_eq!(
+        (answer.status, answer.field("retry-after")),
+        (503, Some("28"))
+    );
     assert_eq!(ask(2, 30).status, 200);
 }
 
@@ -264,7 +294,9 @@ fn a_certificate_from_a_clock_that_was_wrong_is_in_nobodys_way() {
 
 #[test]
 fn two_at_once_never_share_a_serial_and_one_csr_gets_one_certificate() {
-    let peers: Vec<_> = (0..4).map(|number| Peer::new(&format!("dev{number}"))).collect();
+    let peers: Vec<_> = (0..4)
+        .map(|number| Peer::new(&format!("dev{number}")))
+        .collect();
     let store = SharedStore::new(MemoryStore::default());
     for peer in &peers {
         block_on(store.put_device(peer.record()));
@@ -296,7 +328,10 @@ fn two_at_once_never_share_a_serial_and_one_csr_gets_one_certificate() {
     let distinct: HashSet<_> = logged.iter().copied().collect();
     assert_eq!(logged.len(), distinct.len(), "a serial number twice");
     for (device, seed, serial) in issued {
-        assert!(distinct.contains(&serial), "{device} {seed}: not in the log");
+        assert!(
+            distinct.contains(&serial),
+            "{device} {seed}: not in the log"
+        );
     }
 }
 
@@ -463,7 +498,11 @@ fn a_store_that_fails_is_a_signed_503_and_nothing_else() {
         let answer = scene.post(&scene.peer.get(target, at(0)), 0);
         assert_eq!(answer.status, 503, "{what}");
         scene.peer.verify(&answer, at(0)).map(|_| ()).unwrap();
-        assert!(answer.text().starts_with(r#"{"type":"urn:providore:problem:unavailable""#));
+        assert!(
+            answer
+                .text()
+                .starts_with(r#"{"type":"urn:providore:problem:unavailable""#)
+        );
         assert!(!answer.text().contains("told to fail"));
         assert!(scene.site.heard_of("told to fail"));
         scene.store.heal();

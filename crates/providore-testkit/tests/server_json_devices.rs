@@ -1,16 +1,25 @@
 //! `devices.json` and the folders beside it: every generation in, nothing out that is not meant.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+extern crate alloc;
+
+use core::time::Duration;
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use futures_lite::future::block_on;
 use providore_pki::Profile;
 use providore_server_core::{
-    CertificateLog as _, Device, DeviceStore as _,
+    CertificateLog as _, Device, DeviceStore as _, FileName,
     json_files::{JsonStore, Layout, LoadError, file_mode_is_private, write_private},
 };
 use providore_testkit::parties::{Answer, Peer, Site, at};
@@ -45,12 +54,12 @@ impl Data {
     }
 }
 
-fn find(store: &JsonStore, id: &str) -> Option<std::sync::Arc<Device>> {
+fn find(store: &JsonStore, id: &str) -> Option<alloc::sync::Arc<Device>> {
     block_on(store.device(&id.parse().unwrap())).unwrap()
 }
 
 /// Reads an entry, and checks that the device can sign with `secret` and what its releases are.
-fn check_entry(entry: Value, secret: &str, releases: &[[Option<&str>; 5]]) -> Device {
+fn check_entry(entry: &Value, secret: &str, releases: &[[Option<&str>; 5]]) -> Device {
     let data = Data::new(&json!({ "dev1": entry }));
     let store = data.open();
     let device = Device::clone(&find(&store, "dev1").unwrap());
@@ -61,8 +70,8 @@ fn check_entry(entry: Value, secret: &str, releases: &[[Option<&str>; 5]]) -> De
             [
                 Some(release.hardware.as_str()),
                 Some(release.version.as_str()),
-                release.file.as_ref().map(|file| file.as_str()),
-                release.config.as_ref().map(|file| file.as_str()),
+                release.file.as_ref().map(FileName::as_str),
+                release.config.as_ref().map(FileName::as_str),
                 release.next.as_ref().map(AsRef::as_ref),
             ]
         })
@@ -76,7 +85,7 @@ fn check_entry(entry: Value, secret: &str, releases: &[[Option<&str>; 5]]) -> De
 }
 
 /// Expects that an entry is refused with a message that names the device and this.
-fn check_refused(entry: Value, what: &str) {
+fn check_refused(entry: &Value, what: &str) {
     let data = Data::new(&json!({ "good": "secret", "dev1": entry }));
     match JsonStore::open(data.layout()) {
         Err(error @ LoadError::Device { .. }) => {
@@ -91,11 +100,11 @@ fn check_refused(entry: Value, what: &str) {
 #[test]
 fn every_generation_of_an_entry_is_read() {
     let (board, v1, v2) = (Some("board"), Some("1.0.0"), Some("2.0.0"));
-    check_entry(json!("a secret"), "a secret", &[]);
+    check_entry(&json!("a secret"), "a secret", &[]);
     let secret = "c2VjcmV0";
-    check_entry(json!({ "secretKey": secret }), secret, &[]);
+    check_entry(&json!({ "secretKey": secret }), secret, &[]);
     let one = json!({ "secretKey": secret, "firmware": { "type": "board", "version": "1.0.0" } });
-    check_entry(one, secret, &[[board, v1, None, None, None]]);
+    check_entry(&one, secret, &[[board, v1, None, None, None]]);
     let many = json!({ "secretKey": secret, "firmware": [
         { "type": "board", "version": "1.0.0", "config": "v1.json", "next": "2.0.0" },
         { "type": "board", "version": "2.0.0", "config": "v2.json", "file": "app.bin" },
@@ -104,10 +113,13 @@ fn every_generation_of_an_entry_is_read() {
         [board, v1, None, Some("v1.json"), v2],
         [board, v2, Some("app.bin"), Some("v2.json"), None],
     ];
-    check_entry(many, secret, &releases);
+    check_entry(&many, secret, &releases);
     let newest = json!({ "secretKey": secret, "certificate": {}, "firmware": [] });
-    let device = check_entry(newest, secret, &[]);
-    assert_eq!((device.certificate.profile, device.certificate.days), (Profile::Client, 90));
+    let device = check_entry(&newest, secret, &[]);
+    assert_eq!(
+        (device.certificate.profile, device.certificate.days),
+        (Profile::Client, 90)
+    );
 }
 
 #[test]
@@ -119,15 +131,19 @@ fn every_name_of_a_profile_is_read() {
     ] {
         let certificate = json!({ "extensions": name, "days": 3650 });
         let entry = json!({ "secretKey": "s", "certificate": certificate });
-        let device = check_entry(entry, "s", &[]);
-        assert_eq!((device.certificate.profile, device.certificate.days), (profile, 3650));
+        let device = check_entry(&entry, "s", &[]);
+        assert_eq!(
+            (device.certificate.profile, device.certificate.days),
+            (profile, 3650)
+        );
     }
 }
 
 #[test]
 fn our_own_members_are_read() {
-    let entry = json!({ "secretKey": "s", "dialect": "original", "names": ["a.example", "10.0.0.1"] });
-    let device = check_entry(entry, "s", &[]);
+    let entry =
+        json!({ "secretKey": "s", "dialect": "original", "names": ["a.example", "10.0.0.1"] });
+    let device = check_entry(&entry, "s", &[]);
     assert_eq!(device.certificate.alt_names.len(), 2);
     let data = Data::new(&json!({ "dev1": { "secretKey": "s", "disabled": true } }));
     assert!(!find(&data.open(), "dev1").unwrap().enabled);
@@ -136,30 +152,62 @@ fn our_own_members_are_read() {
 #[test]
 fn a_record_that_cannot_be_used_is_refused_by_name() {
     let release = |release: Value| json!({ "secretKey": "canary", "firmware": [release] });
-    check_refused(json!(""), "secret");
-    check_refused(json!({}), "secretKey");
-    check_refused(json!({ "secretKey": "x".repeat(257) }), "secret");
-    check_refused(json!({ "secretKey": "canary", "dialect": "newest" }), "dialect");
-    check_refused(json!({ "secretKey": "canary", "names": ["*.example"] }), "name");
-    check_refused(json!({ "secretKey": "canary", "certificate": { "days": 0 } }), "days");
-    check_refused(json!({ "secretKey": "canary", "certificate": { "days": 3651 } }), "days");
+    check_refused(&json!(""), "secret");
+    check_refused(&json!({}), "secretKey");
+    check_refused(&json!({ "secretKey": "x".repeat(257) }), "secret");
+    check_refused(
+        &json!({ "secretKey": "canary", "dialect": "newest" }),
+        "dialect",
+    );
+    check_refused(
+        &json!({ "secretKey": "canary", "names": ["*.example"] }),
+        "name",
+    );
+    check_refused(
+        &json!({ "secretKey": "canary", "certificate": { "days": 0 } }),
+        "days",
+    );
+    check_refused(
+        &json!({ "secretKey": "canary", "certificate": { "days": 3651 } }),
+        "days",
+    );
     let extensions = json!({ "secretKey": "canary", "certificate": { "extensions": "v3_ca" } });
-    check_refused(extensions, "v3_ca");
-    check_refused(release(json!({ "type": "b" })), "");
-    check_refused(release(json!({ "type": "../b", "version": "1" })), "type");
-    check_refused(release(json!({ "type": "b", "version": ".." })), "version");
-    check_refused(release(json!({ "type": "b", "version": "1", "next": "a/b" })), "next");
-    for path in ["../devices.json", "/etc/passwd", "a/../../devices.json", "..", "a\\b", ""] {
-        check_refused(release(json!({ "type": "b", "version": "1", "config": path })), "config");
-        check_refused(release(json!({ "type": "b", "version": "1", "file": path })), "file");
+    check_refused(&extensions, "v3_ca");
+    check_refused(&release(json!({ "type": "b" })), "");
+    check_refused(&release(json!({ "type": "../b", "version": "1" })), "type");
+    check_refused(&release(json!({ "type": "b", "version": ".." })), "version");
+    check_refused(
+        &release(json!({ "type": "b", "version": "1", "next": "a/b" })),
+        "next",
+    );
+    for path in [
+        "../devices.json",
+        "/etc/passwd",
+        "a/../../devices.json",
+        "..",
+        "a\\b",
+        "",
+    ] {
+        check_refused(
+            &release(json!({ "type": "b", "version": "1", "config": path })),
+            "config",
+        );
+        check_refused(
+            &release(json!({ "type": "b", "version": "1", "file": path })),
+            "file",
+        );
     }
     let many = vec![json!({ "type": "b", "version": "1" }); 257];
-    check_refused(json!({ "secretKey": "canary", "firmware": many }), "256");
+    check_refused(&json!({ "secretKey": "canary", "firmware": many }), "256");
 }
 
 #[test]
 fn a_secret_in_the_wrong_place_or_type_is_not_repeated() {
-    for entry in [json!(20_260_102), json!({ "secretKey": 20_260_102 }), json!([20_260_102])] {
+    for entry in [
+        json!(20_260_102),
+        json!({ "secretKey": 20_260_102 }),
+        json!([20_260_102]),
+    ] {
         let data = Data::new(&json!({ "dev1": entry }));
         let error = JsonStore::open(data.layout()).unwrap_err();
         let shown = format!("{error} {error:?}");
@@ -167,7 +215,10 @@ fn a_secret_in_the_wrong_place_or_type_is_not_repeated() {
     }
     let data = Data::new(&json!("canary-secret"));
     let error = JsonStore::open(data.layout()).unwrap_err();
-    assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+    assert!(
+        !format!("{error} {error:?}").contains("canary"),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -195,7 +246,14 @@ fn a_file_that_is_broken_or_gone_keeps_the_last_good_records_and_is_reported_onc
     let store = data.open();
     let path = data.layout().devices;
     let mut broken = vec![None];
-    let files = ["{\"dev1\":", "", "[]", "{\"dev2\":7}", "null", "{\"a/b\":\"s\"}"];
+    let files = [
+        "{\"dev1\":",
+        "",
+        "[]",
+        "{\"dev2\":7}",
+        "null",
+        "{\"a/b\":\"s\"}",
+    ];
     broken.extend(files.map(Some));
     for file in broken {
         match file {
@@ -221,16 +279,25 @@ fn a_change_is_seen_however_it_is_made() {
     let same_size = r#"{"dev2":"secret"}"#;
     assert_eq!(same_size.len(), fs::read(&path).unwrap().len());
     // In place, with the same size and the same date, as a copy that preserves dates does it.
-    let date = fs::metadata(&path).unwrap().modified().unwrap();
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
     fs::write(&path, same_size).unwrap();
-    fs::File::options().write(true).open(&path).unwrap().set_modified(date).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(modified)
+        .unwrap();
     assert!(store.refresh().unwrap());
     assert!(find(&store, "dev2").is_some());
     // By another file, older than the first.
     let other = path.with_extension("new");
     fs::write(&other, r#"{"dev3":"secret"}"#).unwrap();
-    fs::File::options().write(true).open(&other).unwrap()
-        .set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&other)
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH)
+        .unwrap();
     fs::rename(&other, &path).unwrap();
     assert!(store.refresh().unwrap());
     assert!(find(&store, "dev3").is_some());
@@ -254,7 +321,12 @@ fn an_edit_keeps_what_it_does_not_know_and_the_order() {
     assert!(!store.refresh().unwrap(), "and not news");
 
     let after = data.entries();
-    let keys: Vec<_> = after.as_object().unwrap().keys().map(String::as_str).collect();
+    let keys: Vec<_> = after
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     assert_eq!(keys, ["zeta", "alpha", "mike", "beta"]);
     for key in ["zeta", "alpha", "mike"] {
         assert_eq!(after[key], before[key]);
@@ -279,7 +351,8 @@ fn an_edit_that_fails_changes_nothing() {
     assert_eq!(fs::read(data.layout().devices).unwrap(), before);
     assert_eq!(store.devices().len(), 1);
     // And nothing is left over.
-    let mut names: Vec<_> = fs::read_dir(data.layout().config).unwrap()
+    let mut names: Vec<_> = fs::read_dir(data.layout().config)
+        .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
     names.sort();
@@ -351,7 +424,10 @@ fn ten_thousand_devices_are_read_at_once_and_found_by_name() {
     assert!(find(&store, "device-9999").is_some());
 }
 
-#[expect(clippy::disallowed_methods, reason = "a bound that a quadratic loader would break")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a bound that a quadratic loader would break"
+)]
 fn clock() -> Instant {
     Instant::now()
 }
@@ -382,9 +458,18 @@ fn ask(site: &Site<JsonStore>, peer: &Peer, target: &str) -> Answer {
 fn configurations_and_images_lie_where_the_original_put_them() {
     let (_data, site, peer) = site();
     assert_eq!(ask(&site, &peer, "/config").text(), "{\"v\":1}");
-    assert_eq!(ask(&site, &peer.running("2.0.0"), "/config").text(), "{\"v\":2}");
-    assert_eq!(ask(&site, &peer.running("0.9"), "/config").text(), "{\"v\":2}");
-    assert_eq!(ask(&site, &peer, "/firmware?version=1.0.0").text(), "image 1");
+    assert_eq!(
+        ask(&site, &peer.running("2.0.0"), "/config").text(),
+        "{\"v\":2}"
+    );
+    assert_eq!(
+        ask(&site, &peer.running("0.9"), "/config").text(),
+        "{\"v\":2}"
+    );
+    assert_eq!(
+        ask(&site, &peer, "/firmware?version=1.0.0").text(),
+        "image 1"
+    );
     assert_eq!(ask(&site, &peer, "/firmware").text(), "image 2");
 }
 
@@ -394,15 +479,23 @@ fn a_new_file_is_served_at_the_next_request() {
     let tag = |target| ask(&site, &peer, target).field("etag").unwrap().to_owned();
     for (file, target) in [
         ("configStore/dev1/v1/wifi.json", "/config"),
-        ("firmwareStore/board/1.0.0/app.bin", "/firmware?version=1.0.0"),
+        (
+            "firmwareStore/board/1.0.0/app.bin",
+            "/firmware?version=1.0.0",
+        ),
     ] {
         let before = tag(target);
         let path = data.0.path().join(file);
-        let date = fs::metadata(&path).unwrap().modified().unwrap();
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
         // As long as the old one, and with its date.
         let new = vec![b'n'; fs::read(&path).unwrap().len()];
         fs::write(&path, &new).unwrap();
-        fs::File::options().write(true).open(&path).unwrap().set_modified(date).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(modified)
+            .unwrap();
         let answer = ask(&site, &peer, target);
         assert_eq!(answer.body, new, "{file}");
         assert_ne!(answer.field("etag"), Some(before.as_str()));
@@ -422,12 +515,23 @@ fn links_lead_nowhere_outside() {
         let _ = fs::remove_file(root.join(name));
         symlink(target, root.join(name)).unwrap();
     };
-    let (config, image) = ("configStore/dev1/v1/wifi.json", "firmwareStore/board/1.0.0/app.bin");
-    for target in [root.join("outside/secret"), "../../../outside/secret".into(), "/etc/passwd".into()] {
+    let (config, image) = (
+        "configStore/dev1/v1/wifi.json",
+        "firmwareStore/board/1.0.0/app.bin",
+    );
+    for target in [
+        root.join("outside/secret"),
+        "../../../outside/secret".into(),
+        "/etc/passwd".into(),
+    ] {
         link(&target, config);
         link(&target, image);
         assert_eq!(ask(&site, &peer, "/config").status, 404, "{target:?}");
-        assert_eq!(ask(&site, &peer, "/firmware?version=1.0.0").status, 404, "{target:?}");
+        assert_eq!(
+            ask(&site, &peer, "/firmware?version=1.0.0").status,
+            404,
+            "{target:?}"
+        );
     }
     // Devices may share a file of the same folder, but for the one with all secrets.
     data.write("configStore/common.json", "{\"common\":1}");
@@ -455,13 +559,20 @@ fn what_is_no_file_is_not_found() {
     assert!(matches!(ask(&site, &peer, "/config").status, 404 | 503));
 
     data.write("firmwareStore/board/2.0.0/second.bin", "which one?");
-    assert_eq!(ask(&site, &peer, "/firmware").status, 404, "two files and no name");
+    assert_eq!(
+        ask(&site, &peer, "/firmware").status,
+        404,
+        "two files and no name"
+    );
     fs::remove_dir_all(root.join("firmwareStore/board/2.0.0")).unwrap();
     assert_eq!(ask(&site, &peer, "/firmware").status, 404);
     fs::create_dir_all(root.join("firmwareStore/board/2.0.0/folder")).unwrap();
     assert_eq!(ask(&site, &peer, "/firmware").status, 404);
     fs::remove_dir_all(root.join("firmwareStore/board/2.0.0")).unwrap();
-    data.write("firmwareStore/board/2.0.0", "a file where a folder should be");
+    data.write(
+        "firmwareStore/board/2.0.0",
+        "a file where a folder should be",
+    );
     assert_eq!(ask(&site, &peer, "/firmware").status, 404);
 }
 

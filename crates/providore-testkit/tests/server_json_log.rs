@@ -1,10 +1,20 @@
 //! The certificate log in a file: nothing acknowledged is lost, and damage is never guessed over.
 
 #![expect(
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+#![expect(
     clippy::disallowed_methods,
     reason = "a program that is killed is told by its environment that it is the one"
 )]
 
+extern crate alloc;
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::{
     collections::HashSet,
     fs::{self, OpenOptions},
@@ -12,7 +22,6 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
 };
 
 use futures_lite::future::{block_on, poll_once};
@@ -98,21 +107,35 @@ fn check_damage(damage: impl FnOnce(&mut Vec<u8>), expected: Result<usize, &str>
 
 /// Where the second line begins.
 fn second_line(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| *byte == b'\n').unwrap().saturating_add(1)
+    bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap()
+        .saturating_add(1)
 }
 
 #[test]
 fn what_was_issued_and_revoked_is_there_after_a_restart() {
     let folder = folder();
     let store = open(folder.path());
-    let entries = [entry("dev1", 1, 0), entry("dev2", 2, 1), entry("dev1", 3, 2)];
+    let entries = [
+        entry("dev1", 1, 0),
+        entry("dev2", 2, 1),
+        entry("dev1", 3, 2),
+    ];
     for entry in &entries {
         append(&store, entry.clone());
     }
     let end = u64::try_from(at(90 * 86_400).unix()).unwrap();
     let revoked = Revocation::new(number(2), end - 1, end, RevocationReason::KeyCompromise);
     block_on(store.revoke(revoked)).unwrap();
-    block_on(store.revoke(Revocation::new(number(2), 5, 6, RevocationReason::Superseded))).unwrap();
+    block_on(store.revoke(Revocation::new(
+        number(2),
+        5,
+        6,
+        RevocationReason::Superseded,
+    )))
+    .unwrap();
     for store in [store, open(folder.path())] {
         let issued = block_on(store.issued(&device("dev1"))).unwrap();
         let issued: Vec<_> = issued.iter().map(|entry| Issued::clone(entry)).collect();
@@ -120,8 +143,18 @@ fn what_was_issued_and_revoked_is_there_after_a_restart() {
         assert_eq!(serials(&store, "dev2"), []);
         assert_eq!(block_on(store.revocations(at(2), 3600)).unwrap(), [revoked]);
         let all = store.certificates();
-        let fates: Vec<_> = all.iter().map(|(entry, fate)| (entry.serial, *fate)).collect();
-        assert_eq!(fates, [(number(1), None), (number(2), Some(revoked)), (number(3), None)]);
+        let fates: Vec<_> = all
+            .iter()
+            .map(|(entry, fate)| (entry.serial, *fate))
+            .collect();
+        assert_eq!(
+            fates,
+            [
+                (number(1), None),
+                (number(2), Some(revoked)),
+                (number(3), None)
+            ]
+        );
     }
 }
 
@@ -129,7 +162,10 @@ fn what_was_issued_and_revoked_is_there_after_a_restart() {
 fn the_log_is_for_its_owner_alone() {
     let folder = folder();
     drop(open(folder.path()));
-    let mode = fs::metadata(log(folder.path())).unwrap().permissions().mode();
+    let mode = fs::metadata(log(folder.path()))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 
@@ -139,7 +175,10 @@ fn a_torn_last_line_is_cut_off() {
     check_damage(|bytes| bytes.truncate(bytes.len() - 1), Ok(1));
     check_damage(|bytes| bytes.truncate(bytes.len() - 40), Ok(1));
     check_damage(|bytes| bytes.truncate(second_line(bytes) - 1), Ok(0));
-    check_damage(|bytes| bytes.extend_from_slice(b"{\"issued\":{\"dev"), Ok(2));
+    check_damage(
+        |bytes| bytes.extend_from_slice(b"{\"issued\":{\"dev"),
+        Ok(2),
+    );
     check_damage(|bytes| bytes.extend_from_slice(&[0; 5000]), Ok(2));
     check_damage(Vec::clear, Ok(0));
 }
@@ -162,7 +201,12 @@ fn a_damaged_line_in_the_middle_is_refused_with_its_place() {
     };
     check_damage(serial, Err("byte 0: serial"));
     let other = |bytes: &mut Vec<u8>| bytes.splice(0..0, *b"{\"other\":{}}\n").count();
-    check_damage(|bytes| { other(bytes); }, Err("byte 0:"));
+    check_damage(
+        |bytes| {
+            other(bytes);
+        },
+        Err("byte 0:"),
+    );
 }
 
 #[test]
@@ -170,12 +214,20 @@ fn a_line_torn_by_another_process_is_not_joined_to_the_next() {
     let folder = folder();
     let store = open(folder.path());
     append(&store, entry("dev1", 1, 0));
-    let mut other = OpenOptions::new().append(true).open(log(folder.path())).unwrap();
-    other.write_all(b"{\"issued\":{\"device\":\"dev1\",\"seri").unwrap();
+    let mut other = OpenOptions::new()
+        .append(true)
+        .open(log(folder.path()))
+        .unwrap();
+    other
+        .write_all(b"{\"issued\":{\"device\":\"dev1\",\"seri")
+        .unwrap();
     append(&store, entry("dev1", 2, 1));
     store.refresh().unwrap();
     assert_eq!(serials(&store, "dev1"), [number(1), number(2)]);
-    assert_eq!(serials(&open(folder.path()), "dev1"), [number(1), number(2)]);
+    assert_eq!(
+        serials(&open(folder.path()), "dev1"),
+        [number(1), number(2)]
+    );
 }
 
 #[test]
@@ -275,10 +327,16 @@ fn a_log_that_was_removed_replaced_or_cut_is_no_longer_written() {
             _ => fs::write(&path, b"").unwrap(),
         }
         let outcome = store.refresh();
-        assert!(matches!(outcome, Err(LoadError::Log(_))), "{how}: {outcome:?}");
+        assert!(
+            matches!(outcome, Err(LoadError::Log(_))),
+            "{how}: {outcome:?}"
+        );
         assert!(store.refresh().is_ok(), "{how}: reported once");
         if how != "cut" {
-            assert!(block_on(store.append(entry("dev1", 2, 0))).is_err(), "{how}");
+            assert!(
+                block_on(store.append(entry("dev1", 2, 0))).is_err(),
+                "{how}"
+            );
         }
         assert_eq!(serials(&store, "dev1"), [number(1)], "{how}");
     }
@@ -289,7 +347,10 @@ fn damage_while_running_is_reported_once_and_stops_issuing() {
     let folder = folder();
     let store = open(folder.path());
     append(&store, entry("dev1", 1, 0));
-    let mut other = OpenOptions::new().append(true).open(log(folder.path())).unwrap();
+    let mut other = OpenOptions::new()
+        .append(true)
+        .open(log(folder.path()))
+        .unwrap();
     other.write_all(b"not a line\n").unwrap();
     assert!(matches!(store.refresh(), Err(LoadError::Log(_))));
     assert!(store.refresh().is_ok());
@@ -302,15 +363,17 @@ const CRASH: &str = "PROVIDORE_CRASH_TEST";
 /// Nothing, unless it runs as the program that `kill_and_reopen` kills.
 #[test]
 fn issues_until_it_is_killed() {
-    let Some(folder) = std::env::var_os(CRASH) else { return };
+    let Some(folder) = std::env::var_os(CRASH) else {
+        return;
+    };
     let store = open(Path::new(&folder));
     let start = u64::from(std::process::id()) << 32;
-    let next = std::sync::atomic::AtomicU64::new(start);
+    let next = AtomicU64::new(start);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 loop {
-                    let serial = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let serial = next.fetch_add(1, Ordering::Relaxed);
                     append(&store, entry("dev1", serial, 0));
                     // Not `println`, which the test harness may capture.
                     let line = format!("acknowledged {}\n", number(serial));
@@ -359,7 +422,10 @@ fn kill_and_reopen(folder: &Path, count: usize, lines: usize) {
     }
     assert!(acknowledged.len() >= count * lines);
     let store = open(folder);
-    let logged: HashSet<_> = serials(&store, "dev1").iter().map(ToString::to_string).collect();
+    let logged: HashSet<_> = serials(&store, "dev1")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let lost: Vec<_> = acknowledged.difference(&logged).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
 }

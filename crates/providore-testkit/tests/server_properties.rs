@@ -1,11 +1,17 @@
 //! No bit of what is signed can be changed, and no bytes at all make a server panic.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use futures_lite::future::block_on;
+use proptest::{prelude::*, sample::Index, test_runner::TestCaseResult};
 use providore_server_core::{MemoryStore, Moment, Request, Settings};
 use providore_sign::original::RequestPolicy;
 use providore_testkit::parties::{Message, Peer, Site, at, stocked};
 use providore_wire::Method;
-use proptest::{prelude::*, sample::Index, test_runner::TestCaseResult};
 
 /// A server that knows three devices, of which each has a configuration that names it.
 fn site() -> Site<MemoryStore> {
@@ -14,7 +20,9 @@ fn site() -> Site<MemoryStore> {
         for id in ["dev0", "dev3"] {
             let peer = Peer::new(id);
             store.put_device(peer.record()).await;
-            store.put_config(peer.id.clone(), None, id.as_bytes().to_vec()).await;
+            store
+                .put_config(peer.id.clone(), None, id.as_bytes().to_vec())
+                .await;
         }
     });
     // The older form has no version that is signed: the part that an attacker may leave away.
@@ -52,7 +60,11 @@ fn check_every_bit(message: &Message) {
     let refused = |changed: &Message, what: &str, bit: usize| {
         let answer = site.ask(changed, at(0));
         // Blanks around a value are not part of it, and a target must be a target.
-        assert!(matches!(answer.status, 400 | 401), "{what}, bit {bit}: {}", answer.status);
+        assert!(
+            matches!(answer.status, 400 | 401),
+            "{what}, bit {bit}: {}",
+            answer.status
+        );
         assert!(answer.field("signature").is_none());
     };
     for bit in 0..message.method.len() * 8 {
@@ -104,7 +116,11 @@ fn is_spelling(name: &str, value: &[u8], changed: &[u8]) -> bool {
 #[test]
 fn no_bit_of_a_get_can_be_changed() {
     check_every_bit(&Peer::new("dev1").get("/config", at(0)));
-    check_every_bit(&Peer::new("dev1").get("/firmware/check", at(0)).to("/firmware/check?"));
+    check_every_bit(
+        &Peer::new("dev1")
+            .get("/firmware/check", at(0))
+            .to("/firmware/check?"),
+    );
 }
 
 #[test]

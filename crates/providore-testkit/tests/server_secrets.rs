@@ -16,7 +16,9 @@ const CANARY: &str = "canary-4711";
 
 /// The canary as text, in hex, and as the list of numbers that `{:?}` makes of bytes.
 fn check(what: &str, shown: &str) {
-    let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = CANARY
+        .bytes()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let numbers = format!("{:?}", CANARY.as_bytes());
     let numbers = numbers.trim_matches(['[', ']']);
     for form in [CANARY, &hex, numbers] {
@@ -65,7 +67,10 @@ fn devices_stores_and_servers_show_no_secret() {
     fs::write(&layout.devices, format!(r#"{{"dev1":"{CANARY}"}}"#)).unwrap();
     fs::write(layout.config.join("dev1/config.json"), config()).unwrap();
     let site = Site::new(JsonStore::open(layout).unwrap());
-    assert_eq!(site.ask(&peer().get("/config", at(0)), at(0)).text(), config());
+    assert_eq!(
+        site.ask(&peer().get("/config", at(0)), at(0)).text(),
+        config()
+    );
     check_debug("json server", &site.server);
     check_debug("json store", site.server.store());
     check_debug("json devices", &site.server.store().devices());
