@@ -53,7 +53,8 @@ pub struct Agent<'b, K, P> {
     owed_ms: u64,
 }
 
-/// What one day brought. `None` is a step that failed to the end; its errors were reported.
+/// What one day brought. `None` is a step that is not part of it, or one that failed to the end;
+/// its errors were reported.
 #[derive(Debug)]
 #[must_use]
 #[non_exhaustive]
@@ -105,21 +106,10 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     /// Lives one day: configuration, certificate, firmware, each tried
     /// [`Settings::attempts`] times. A step that fails does not keep the next from being tried.
     pub async fn day(&mut self) -> Day {
-        let config = self
-            .persist(Step::Config, async |agent| agent.check_config().await)
-            .await;
-        let certificate = self
-            .persist(Step::Certificate, async |agent| {
-                agent.certificate_of_the_day().await
-            })
-            .await;
-        let firmware = self
-            .persist(Step::Firmware, async |agent| agent.check_firmware().await)
-            .await;
         Day {
-            config,
-            certificate,
-            firmware,
+            config: self.config_of_the_day().await,
+            certificate: self.certificate_of_the_day().await,
+            firmware: self.firmware_of_the_day().await,
         }
     }
 
@@ -149,6 +139,38 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     #[must_use]
     pub const fn owed_ms(&self) -> u64 {
         self.owed_ms
+    }
+
+    async fn config_of_the_day(&mut self) -> Option<ConfigStep> {
+        if !self.settings.config {
+            return None;
+        }
+        let attempt = async |agent: &mut Self| agent.check_config().await;
+        self.persist(Step::Config, attempt).await
+    }
+
+    #[cfg(feature = "certificates")]
+    async fn certificate_of_the_day(&mut self) -> Option<CertificateStep> {
+        self.identity.as_ref()?;
+        let attempt = async |agent: &mut Self| agent.check_certificate().await;
+        self.persist(Step::Certificate, attempt).await
+    }
+
+    #[cfg(not(feature = "certificates"))]
+    #[expect(
+        clippy::unused_async,
+        reason = "the feature puts the real step in its place"
+    )]
+    async fn certificate_of_the_day(&mut self) -> Option<CertificateStep> {
+        None
+    }
+
+    async fn firmware_of_the_day(&mut self) -> Option<FirmwareStep> {
+        if !self.settings.firmware {
+            return None;
+        }
+        let attempt = async |agent: &mut Self| agent.check_firmware().await;
+        self.persist(Step::Firmware, attempt).await
     }
 
     async fn persist<T>(

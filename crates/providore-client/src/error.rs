@@ -121,8 +121,9 @@ pub enum BodyFault {
     /// The caller's own check of the body said no.
     #[error("refused by the application's check")]
     CheckedOut,
-    /// The offer of a firmware names no version, or another place than `/firmware?version=V`.
-    #[error("location is not a firmware version")]
+    /// The offer of a firmware names no version, another place than `/firmware?version=V`, or
+    /// something else than the signed body does.
+    #[error("location is not the firmware version that was signed")]
     Location,
     /// The image does not begin with the magic bytes of this hardware.
     #[error("image with the wrong magic bytes")]

@@ -30,8 +30,10 @@ impl FirmwareCheck {
 pub enum FirmwareOutcome {
     /// Nothing waits.
     UpToDate,
-    /// This version waits. In the `Original` dialect the name comes from the unsigned `Location`
-    /// header: it is a wish, and the image that is then received is checked for itself.
+    /// This version waits. The `Location` header that names it is not signed in the `Original`
+    /// dialect; the body is, and must end with the same text ("Found. Redirecting to
+    /// /firmware?version=V", which every Providore sends). It stays a wish: the query of the
+    /// download is not signed either, so the image is checked for itself.
     Offered(FirmwareVersion),
 }
 
@@ -57,11 +59,10 @@ impl BufferedOperation for FirmwareCheck {
                 Ok(FirmwareOutcome::UpToDate)
             }
             200 | 302 => {
-                answer.body()?;
-                let version = head.field("location").and_then(offered);
-                Ok(FirmwareOutcome::Offered(
-                    version.ok_or(BodyFault::Location)?,
-                ))
+                let body = answer.body()?;
+                let location = head.field("location").filter(|place| body.ends_with(place));
+                let version = location.and_then(offered).ok_or(BodyFault::Location)?;
+                Ok(FirmwareOutcome::Offered(version))
             }
             _ => Err(answer.declined()),
         }

@@ -1,1 +1,54 @@
-fn main() {}
+//! `providore-device`: keeps this machine's configuration, firmware and certificate current.
+//!
+//! The successor of the first Providore's Go client: its YAML file and its flags work as they are.
+//! Everything that needs a clock, a file, a random number or the environment is here; what to ask
+//! and what to believe is `providore-client`'s.
+
+mod cli;
+mod clock;
+mod commands;
+mod exit;
+mod files;
+mod hook;
+mod keys;
+mod output;
+mod settings;
+mod slot;
+mod store;
+mod yaml;
+
+use std::{io::IsTerminal as _, process::ExitCode};
+
+use clap::Parser as _;
+use tracing_subscriber::{filter::LevelFilter, fmt};
+
+use crate::{exit::Failure, output::Output, settings::Settings};
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .with_max_level(LevelFilter::INFO)
+        .without_time()
+        .init();
+    let output = Output::new(cli.options.json);
+    match run(cli, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.code()
+        }
+    }
+}
+
+fn run(cli: cli::Cli, output: Output) -> Result<(), Failure> {
+    let command = cli.command.unwrap_or(cli::Command::Certificate);
+    let settings = Settings::gather(cli.options)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::local("the runtime does not start", error))?;
+    runtime.block_on(commands::run(command, &settings, output))
+}

@@ -103,7 +103,7 @@ fn run(cli: Cli) -> Outcome {
     let common = &cli.common;
     match cli.command {
         Command::Serve(args) => serve::run(common, *args),
-        Command::Quickstart(args) => quickstart::run(common, args),
+        Command::Quickstart(args) => quickstart::run(common, &args),
         Command::Device(command) => commands::device::run(common, command),
         Command::Firmware(command) => commands::firmware::run(common, command),
         Command::Cert(command) => commands::cert::run(common, command),

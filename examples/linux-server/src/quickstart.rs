@@ -37,7 +37,7 @@ pub(crate) struct QuickstartArgs {
 }
 
 /// Makes, serves, provisions, and tells.
-pub(crate) fn run(common: &Common, args: QuickstartArgs) -> Outcome {
+pub(crate) fn run(common: &Common, args: &QuickstartArgs) -> Outcome {
     logs::begin(&Log {
         level: Some("warn".into()),
         ..Log::default()
@@ -46,7 +46,7 @@ pub(crate) fn run(common: &Common, args: QuickstartArgs) -> Outcome {
     let folder = common.folder();
     story.chapter("The server makes what it needs");
     let demo = Demo::prepare(&folder)?;
-    demo.tell(&story, &common.data);
+    Demo::tell(&story, &common.data);
     serve::runtime()?.block_on(async {
         let running = start(&folder, args.http).await?;
         let address = running

@@ -165,8 +165,6 @@ pub(crate) struct App {
 pub(crate) struct Running {
     /// Where it listens for HTTP.
     pub(crate) http: Option<SocketAddr>,
-    /// Where it listens for HTTPS.
-    pub(crate) https: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -215,12 +213,7 @@ impl Running {
             devices = %folder.layout.devices.display(),
             "serving"
         );
-        Ok(Self {
-            http,
-            https,
-            stop,
-            tasks,
-        })
+        Ok(Self { http, stop, tasks })
     }
 
     /// Stops taking requests, lets those in hand end, and returns.

@@ -1,10 +1,5 @@
 //! The certificate of the day.
 
-use providore_sign::MacKey;
-
-use super::{Agent, AgentError};
-use crate::Parts;
-
 #[cfg(feature = "certificates")]
 mod renew;
 #[cfg(feature = "certificates")]
@@ -14,8 +9,6 @@ pub use renew::{CertificateFault, Identity};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateStep {
-    /// The agent was given no identity to keep.
-    Unmanaged,
     /// The stored one is good.
     Kept {
         /// When it will be renewed, in Unix seconds.
@@ -26,23 +19,4 @@ pub enum CertificateStep {
         /// When it ends, in Unix seconds.
         not_after_unix: u64,
     },
-}
-
-impl<K: MacKey, P: Parts> Agent<'_, K, P> {
-    #[cfg(feature = "certificates")]
-    pub(super) async fn certificate_of_the_day(&mut self) -> Result<CertificateStep, AgentError> {
-        if self.identity.is_none() {
-            return Ok(CertificateStep::Unmanaged);
-        }
-        self.check_certificate().await
-    }
-
-    #[cfg(not(feature = "certificates"))]
-    #[expect(
-        clippy::unused_async,
-        reason = "the feature `certificates` puts the real step here"
-    )]
-    pub(super) async fn certificate_of_the_day(&mut self) -> Result<CertificateStep, AgentError> {
-        Ok(CertificateStep::Unmanaged)
-    }
 }

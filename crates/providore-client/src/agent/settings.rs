@@ -14,12 +14,16 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// How often a step is tried within a day, at least once.
     pub attempts: u32,
+    /// Whether a day includes the configuration.
+    pub config: bool,
+    /// Whether a day includes firmware.
+    pub firmware: bool,
     /// From one day to the next, in seconds. A day may be an hour.
     pub interval_s: u32,
 }
 
 impl Settings {
-    /// One hour, three attempts, the default waits.
+    /// Everything, every hour, three attempts, the default waits.
     #[must_use]
     pub const fn new(image: ImageCheck) -> Self {
         Self {
@@ -27,6 +31,8 @@ impl Settings {
             config_check: None,
             retry: RetryPolicy::DEFAULT,
             attempts: 3,
+            config: true,
+            firmware: true,
             interval_s: 3_600,
         }
     }

@@ -1,6 +1,7 @@
 //! The agent on a platform in memory.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use alloc::rc::Rc;
+use core::{cell::RefCell, time::Duration};
 
 use providore_client::{
     Agent, AgentError, Buffers, ConfigStep, Error, Event, FirmwareStep, FixedAddress, ImageCheck,
@@ -49,10 +50,10 @@ pub(crate) fn settings() -> Settings {
 
 /// Runs a future that never has to wait.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match std::pin::pin!(future).poll(&mut context) {
-        std::task::Poll::Ready(value) => value,
-        std::task::Poll::Pending => panic!("nothing in memory waits"),
+    let mut context = core::task::Context::from_waker(core::task::Waker::noop());
+    match core::pin::pin!(future).poll(&mut context) {
+        core::task::Poll::Ready(value) => value,
+        core::task::Poll::Pending => panic!("nothing in memory waits"),
     }
 }
 
@@ -69,9 +70,8 @@ pub(crate) fn server() -> Handler {
         Ok(answer(match request.target.as_str() {
             "/config" if request.fields.iter().any(same) => Reply::signed(304, b""),
             "/config" => Reply::signed(200, b"{\"a\":1}").with("etag", "\"c\""),
-            "/firmware/check" => {
-                Reply::signed(302, b"Found").with("location", "/firmware?version=2")
-            }
+            "/firmware/check" => Reply::signed(302, b"Redirecting to /firmware?version=2")
+                .with("location", "/firmware?version=2"),
             "/firmware?version=2" => Reply::signed(200, b"image 2, longer than one chunk"),
             other => panic!("{other}"),
         }))

@@ -185,17 +185,26 @@ fn a_first_providores_dates_only_where_allowed() {
 }
 
 fn check_location(location: &str) {
-    let reply = Reply::signed(302, b"Found").with("location", location);
+    let reply = Reply::signed(302, location.as_bytes()).with("location", location);
     let outcome = receive(
         FirmwareCheck::new(),
         &reply,
-        (1, 64),
+        (1, location.len()),
         |outcome| match outcome {
             FirmwareOutcome::Offered(version) => version.to_string(),
             _ => "none".into(),
         },
     );
     assert_eq!(outcome, Err(BodyFault::Location.into()), "{location:?}");
+}
+
+#[test]
+fn an_offer_other_than_the_signed_one() {
+    for body in ["Redirecting to /firmware?version=1.4.0", "{}", ""] {
+        let reply = Reply::signed(302, body.as_bytes()).with("location", "/firmware?version=0.9");
+        let outcome = receive(FirmwareCheck::new(), &reply, (1, 64), |_| "accepted".into());
+        assert_eq!(outcome, Err(BodyFault::Location.into()), "{body:?}");
+    }
 }
 
 #[test]

@@ -1,8 +1,15 @@
 //! The client against a server made with `providore-sign`, through the public API.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![cfg_attr(feature = "memory", expect(clippy::panic, reason = "helpers of tests"))]
+
+#[cfg(feature = "memory")]
+extern crate alloc;
 
 #[cfg(feature = "memory")]
 mod agent;
 mod attacks;
+#[cfg(all(feature = "memory", feature = "certificates"))]
+mod certificates;
 mod operations;
 #[cfg(feature = "memory")]
 mod power_cuts;

@@ -102,9 +102,10 @@ fn check_firmware(reply: &Reply, expected: &str) {
 fn an_offer_names_a_version() {
     check_firmware(&Reply::signed(204, b""), "none");
     let location = "/firmware?version=1.4.0%2B7";
-    let found = Reply::signed(302, b"Found").with("Location", location);
+    let found = Reply::signed(302, b"Found. Redirecting to /firmware?version=1.4.0%2B7")
+        .with("Location", location);
     check_firmware(&found, "1.4.0+7");
-    let ok = Reply::signed(200, b"").with("location", location);
+    let ok = Reply::signed(200, location.as_bytes()).with("location", location);
     check_firmware(&ok, "1.4.0+7");
 }
 

@@ -92,6 +92,6 @@ pub(crate) fn verify(method: Method, target: &str, fields: &[(String, String)], 
     let head = RequestHead::parse(method, target.path(), bytes).unwrap();
     let mut key = SoftwareKey::new(SECRET).unwrap();
     let policy = original::RequestPolicy::default();
-    let verified = original::verify_request(&head, body, &mut key, &policy, at(0));
+    let verified = original::verify_request(head, body, &mut key, &policy, at(0));
     assert_eq!(verified.unwrap().device().as_str(), "d8fa0180");
 }

@@ -1,16 +1,74 @@
-//! `device`.
+//! `device`: add, list, show, disable, enable, rotate-secret, remove, config.
 
-use clap::Subcommand;
+mod add;
+mod change;
+mod handover;
+mod show;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use providore_wire::{DeviceId, FirmwareVersion};
 
 use crate::{Common, failure::Outcome};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeviceCommand {
-    /// List.
+    /// Add a device and print its secret, this once.
+    Add(Box<add::AddArgs>),
+    /// List all devices.
+    #[command(after_help = "Example: providore-server device list --json")]
     List,
+    /// Show what is known of a device, without its secret.
+    #[command(after_help = "Example: providore-server device show kitchen-lamp")]
+    Show(Named),
+    /// Refuse a device from now on, as if it were a stranger.
+    ///
+    /// Its certificate stays valid until it ends or is revoked: cert revoke --device ID.
+    #[command(after_help = "Example: providore-server device disable kitchen-lamp")]
+    Disable(Named),
+    /// Let a disabled device in again.
+    #[command(after_help = "Example: providore-server device enable kitchen-lamp")]
+    Enable(Named),
+    /// Give a device a new secret and print it, this once.
+    RotateSecret(change::RotateArgs),
+    /// Forget a device and its configurations.
+    Remove(change::RemoveArgs),
+    /// Set the configuration of a device; a running server hands it out from the next request on.
+    #[command(after_help = "Example: providore-server device config kitchen-lamp lamp.json")]
+    Config(ConfigArgs),
 }
 
-pub(crate) fn run(_common: &Common, _command: DeviceCommand) -> Outcome {
-    Ok(())
+/// A device.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// The name of the device.
+    id: DeviceId,
+}
+
+/// Which configuration to set.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// The name of the device.
+    id: DeviceId,
+    /// The configuration: a file with one JSON value.
+    file: PathBuf,
+    /// The firmware version that it is for, where versions have configurations of their own; else
+    /// the newest.
+    #[arg(long, value_name = "VERSION")]
+    version: Option<FirmwareVersion>,
+}
+
+pub(crate) fn run(common: &Common, command: DeviceCommand) -> Outcome {
+    match command {
+        DeviceCommand::Add(args) => add::run(common, &args),
+        DeviceCommand::List => show::list(common),
+        DeviceCommand::Show(args) => show::show(common, &args.id),
+        DeviceCommand::Disable(args) => change::set_enabled(common, &args.id, false),
+        DeviceCommand::Enable(args) => change::set_enabled(common, &args.id, true),
+        DeviceCommand::RotateSecret(args) => change::rotate(common, &args),
+        DeviceCommand::Remove(args) => change::remove(common, &args),
+        DeviceCommand::Config(args) => change::configure(common, &args),
+    }
 }

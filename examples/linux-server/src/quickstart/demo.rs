@@ -81,7 +81,7 @@ impl Demo {
     }
 
     /// What is there now.
-    pub(super) fn tell(&self, story: &Story, data: &Path) {
+    pub(super) fn tell(story: &Story, data: &Path) {
         let [first, second] = VERSIONS;
         story.fact("folder", data.display());
         story.fact(

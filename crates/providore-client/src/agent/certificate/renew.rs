@@ -12,12 +12,13 @@ use providore_sign::MacKey;
 use providore_wire::{Route, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use super::{Agent, AgentError, CertificateStep};
+use super::CertificateStep;
 use crate::{
-    Body as _, CertificateRequest, Device, Event, Head as _, Parts, Record, Request, ServerAddress,
-    Storage as _, Transport as _,
+    Agent, AgentError, Body as _, CertificateRequest, Device, Error, Event, Head as _, Parts,
+    Record, Request, ServerAddress, Storage as _, Transport as _,
     agent::ask::{Line, now},
     certificate::CERTIFICATE,
+    retry,
 };
 
 /// The key that the certificate is for, and whom to trust to issue it.
@@ -62,8 +63,8 @@ pub enum CertificateFault {
     /// The chain does not lead to a trusted CA, or is not for this device and key.
     #[error("the chain is not for this device")]
     Chain(#[from] ChainError),
-    /// The CA's certificates could not be fetched: not there, not PEM, or too long.
-    #[error("the certificates of the CA could not be fetched")]
+    /// What the server shows as its CA is not PEM, or longer than the document buffer.
+    #[error("what the server shows as its CA is not PEM")]
     NoAuthority,
     /// The agent was given no [`Identity`].
     #[error("no identity to keep a certificate for")]
@@ -198,8 +199,15 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     /// What anybody could have sent; it proves nothing by itself.
     async fn fetch_authority(&mut self, server: &ServerAddress) -> Result<String, AgentError> {
         let request = Request::public(Route::CaPem.path());
-        let transport = &mut self.platform.parts().transport;
-        let mut answer = transport.send(server, &request).await?;
+        let parts = self.platform.parts();
+        let mut answer = parts.transport.send(server, &request).await?;
+        if answer.head.status() != 200 {
+            let now = now(&mut parts.clock)?;
+            return Err(AgentError::Answer(Error::Unsigned {
+                status: answer.head.status(),
+                retry_after_s: retry::after(&answer.head, now),
+            }));
+        }
         let mut pem = Vec::new();
         loop {
             let length = answer.body.read(self.buffers.chunk).await?;
@@ -212,7 +220,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             }
         }
         let text = String::from_utf8(pem).map_err(|_| CertificateFault::NoAuthority)?;
-        if answer.head.status() != 200 || !text.starts_with(CERTIFICATE) {
+        if !text.starts_with(CERTIFICATE) {
             return Err(CertificateFault::NoAuthority.into());
         }
         Ok(text)

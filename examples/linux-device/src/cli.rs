@@ -1,0 +1,177 @@
+//! The command line: what the Go client had, and more.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use providore_wire::Dialect;
+
+/// Keeps this machine's configuration, firmware and certificate current.
+///
+/// Without a command it does what the first Providore's client did: it gets a certificate, if one
+/// is due. Settings come from a YAML file; flags override it.
+#[derive(Parser)]
+#[command(
+    name = "providore-device",
+    version,
+    disable_version_flag = true,
+    args_override_self = true,
+    after_help = EXAMPLE,
+    after_long_help = LONG_HELP
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+
+    /// Print the version
+    #[arg(short = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+#[derive(Subcommand, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Get a certificate, if there is none or its time has come (what happens without a command)
+    #[command(
+        after_help = "Example:\n  providore-device certificate --cert-path /etc/app/cert.pem"
+    )]
+    Certificate,
+    /// Get the configuration and store it, if it changed
+    #[command(
+        after_help = "Example:\n  providore-device config --config-path /etc/app/config.json"
+    )]
+    Config,
+    /// Get and install new firmware, if some waits
+    #[command(
+        after_help = "Example:\n  providore-device firmware --firmware-dir /opt/app/firmware \
+                      --hook /opt/app/restart"
+    )]
+    Firmware,
+    /// Keep all of it current until stopped (SIGTERM or SIGINT)
+    #[command(
+        after_help = "Example:\n  providore-device run --interval 3600 --hook /opt/app/restart"
+    )]
+    Run,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct Options {
+    /// YAML file with settings [default: the first /etc/providore-client/config*, then
+    /// ~/.config/providore-client/config*]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Server, such as `http://10.0.0.7:3000` or `https://provision.example`
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) server: Option<String>,
+
+    /// CA certificates (PEM): for HTTPS, and what certificates are first checked against
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// Name of this device
+    #[arg(long, global = true, value_name = "ID")]
+    pub(crate) device_id: Option<String>,
+
+    /// Secret shared with the server; visible to every user in `ps`, so prefer --secret-file or
+    /// the variable `PROVIDORE_SECRET`
+    #[arg(
+        long,
+        global = true,
+        value_name = "TEXT",
+        conflicts_with = "secret_file"
+    )]
+    pub(crate) secret: Option<String>,
+
+    /// File that holds the secret
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+
+    /// Where the certificate chain is kept [default: STATE/cert.pem]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) cert_path: Option<PathBuf>,
+
+    /// Where the private key is kept (PKCS#8, P-256) [default: STATE/key.pem]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key_path: Option<PathBuf>,
+
+    /// Accept any HTTPS certificate of the server
+    #[arg(long, global = true)]
+    pub(crate) insecure: bool,
+
+    /// Where the configuration is kept [default: STATE/config.json]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config_path: Option<PathBuf>,
+
+    /// Folder of the firmware: two slots and the link `current`
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) firmware_dir: Option<PathBuf>,
+
+    /// Firmware that runs [default: what was installed last, else 1.0]
+    #[arg(long, global = true, value_name = "VERSION")]
+    pub(crate) firmware_version: Option<String>,
+
+    /// Folder for what has no path of its own [default: /var/lib/providore-client for root, else
+    /// ~/.local/state/providore-client]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// Command to run after each change, split at blanks, without a shell
+    #[arg(long, global = true, value_name = "CMD")]
+    pub(crate) hook: Option<String>,
+
+    /// How to sign: original
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) dialect: Option<Dialect>,
+
+    /// Accept the dates of a first Providore, whose answers expire when they are made
+    #[arg(long, global = true)]
+    pub(crate) first_providore: bool,
+
+    /// Seconds from one look to the next, for `run` [default: 3600]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub(crate) interval: Option<u32>,
+
+    /// Print one JSON object a line on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+const EXAMPLE: &str = "\
+Example:
+  PROVIDORE_SECRET=… providore-device --server http://10.0.0.7:3000 --device-id d8fa0180
+
+Use --help for exit codes, the hook and the settings file.";
+
+const LONG_HELP: &str = "\
+Example:
+  providore-device --server http://10.0.0.7:3000 --device-id d8fa0180 \\
+      --secret-file /etc/providore-client/secret --cert-path /etc/app/cert.pem
+
+Settings file (YAML; every key is a flag of the same name):
+  server: https://provision.example
+  device-id: d8fa0180
+  secret-file: /etc/providore-client/secret
+  cert-path: /etc/app/cert.pem
+  key-path: /etc/app/key.pem
+A `csr:` map of the Go client is read and ignored: the server writes the subject.
+
+Hook: run with PROVIDORE_EVENT=config|certificate|firmware and PROVIDORE_PATH, the file that
+changed (for firmware also PROVIDORE_VERSION). New firmware is on trial until the hook ends:
+with exit code 0 it stays, otherwise the previous one is put back and that version is not
+installed again. Without a hook it stays.
+
+Whom certificates are checked against: the chain must lead to the CA pinned in STATE, at first to
+that in --ca; if it does not, to the one the server shows at /certificates/ca.pem, which is then
+pinned. The chain itself comes in an answer signed with the device's secret, so that nobody
+without the secret can have another CA pinned.
+
+Exit codes:
+  0  done, or nothing to do
+  1  failure that may pass: network, server, time
+  2  wrong usage or settings
+  3  the server does not accept this device (401, 403)
+  4  the answer could not be verified, or is of the wrong kind
+  5  trouble on this machine: files, key, clock, hook";

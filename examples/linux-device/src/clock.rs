@@ -1,0 +1,32 @@
+//! The system's clock.
+
+use core::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use providore_client::Clock;
+use providore_wire::Timestamp;
+
+/// The system's clock; one that shows a time before this program was written has not been set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&mut self) -> Option<Timestamp> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the application's one clock"
+        )]
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        let seconds = i64::try_from(since.as_secs()).ok()?;
+        (seconds > EARLIEST)
+            .then(|| Timestamp::from_unix(seconds))
+            .flatten()
+    }
+
+    async fn sleep_ms(&mut self, milliseconds: u64) {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    }
+}
+
+// 2025-01-01
+const EARLIEST: i64 = 1_735_689_600;

@@ -1,0 +1,275 @@
+//! What each command does.
+
+mod live;
+
+use providore_client::{
+    Agent, Buffers, CertificateStep, ConfigStep, Device, FirmwareSlot as _, FirmwareStep,
+    FixedAddress, Identity, ImageCheck, Platform, Record, ReqwestSettings, ReqwestTransport,
+    Settings as AgentSettings, Storage as _,
+};
+use providore_sign::{SoftwareKey, original};
+use providore_wire::FirmwareVersion;
+use serde_json::json;
+
+use crate::{
+    cli::Command,
+    clock::SystemClock,
+    exit::{Failure, story},
+    files,
+    hook::{self, Change},
+    keys::KeyFile,
+    output::{self, Output},
+    settings::Settings,
+    slot::FileSlot,
+    store::FileStorage,
+};
+
+type HostPlatform =
+    Platform<ReqwestTransport, FixedAddress, FileSlot, FileStorage, SystemClock, fn() -> u32>;
+
+/// The agent of this machine, with what its results are told to.
+struct Host<'a> {
+    agent: Agent<'a, SoftwareKey, HostPlatform>,
+    key_file: Option<&'a mut KeyFile>,
+    settings: &'a Settings,
+    output: Output,
+}
+
+/// Runs a command to its end.
+pub(crate) async fn run(
+    command: Command,
+    settings: &Settings,
+    output: Output,
+) -> Result<(), Failure> {
+    if command == Command::Firmware && settings.firmware_dir.is_none() {
+        return Err(Failure::usage("no firmware-dir: set --firmware-dir"));
+    }
+    let mut platform = platform(settings)?;
+    if settings.firmware_dir.is_some() {
+        judge_left_over(&mut platform, settings).await?;
+    }
+    let mut key_file = match command {
+        Command::Certificate | Command::Run => Some(KeyFile::open(settings)?),
+        Command::Config | Command::Firmware => None,
+    };
+    let mut key = key_file.as_ref().map(|file| file.key.clone());
+    let (mut chunk, mut document) = (vec![0; DOCUMENT_LEN], vec![0; DOCUMENT_LEN]);
+    let buffers = Buffers {
+        chunk: &mut chunk,
+        document: &mut document,
+    };
+    let mut report = output::log;
+    let device = device(settings, &platform);
+    let mut agent =
+        Agent::new(device, platform, agent_settings(settings), buffers).with_report(&mut report);
+    if let Some(key) = &mut key {
+        agent = agent.with_identity(Identity::new(key));
+    }
+    let mut host = Host {
+        agent,
+        key_file: key_file.as_mut(),
+        settings,
+        output,
+    };
+    match command {
+        Command::Certificate => host.certificate().await,
+        Command::Config => host.config().await,
+        Command::Firmware => host.firmware().await,
+        Command::Run => host.live().await,
+    }
+}
+
+impl Host<'_> {
+    async fn certificate(&mut self) -> Result<(), Failure> {
+        let step = self.agent.check_certificate().await?;
+        self.after_certificate(&step).await
+    }
+
+    async fn config(&mut self) -> Result<(), Failure> {
+        let step = self.agent.check_config().await?;
+        self.after_config(&step).await
+    }
+
+    async fn firmware(&mut self) -> Result<(), Failure> {
+        let step = self.agent.check_firmware().await?;
+        self.after_firmware(&step).await
+    }
+
+    async fn after_certificate(&mut self, step: &CertificateStep) -> Result<(), Failure> {
+        let path = &self.settings.cert_path;
+        match step {
+            CertificateStep::Stored { not_after_unix } => {
+                if let Some(key_file) = &mut self.key_file {
+                    key_file.settle()?;
+                }
+                let object = json!({"event": "certificate", "changed": true, "path": path,
+                    "not_after_unix": not_after_unix});
+                self.output.result("New Certificate created!", &object);
+                self.call_hook("certificate", path, None).await
+            }
+            CertificateStep::Kept { renew_at_unix } => {
+                let object = json!({"event": "certificate", "changed": false, "path": path,
+                    "renew_at_unix": renew_at_unix});
+                let sentence = "Certificate does not need renewing";
+                self.output.result(sentence, &object);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn after_config(&mut self, step: &ConfigStep) -> Result<(), Failure> {
+        let path = &self.settings.config_path;
+        let changed = *step == ConfigStep::Stored;
+        let object = json!({"event": "config", "changed": changed, "path": path});
+        if !changed {
+            self.output.result("Configuration is current", &object);
+            return Ok(());
+        }
+        let sentence = format!("New configuration in {}", path.display());
+        self.output.result(&sentence, &object);
+        self.call_hook("config", path, None).await
+    }
+
+    async fn after_firmware(&mut self, step: &FirmwareStep) -> Result<(), Failure> {
+        let FirmwareStep::OnTrial(version) = step else {
+            let object = json!({"event": "firmware", "changed": false});
+            self.output.result("Firmware is current", &object);
+            return Ok(());
+        };
+        let path = self.agent.platform_mut().slot.current();
+        if let Err(failure) = self.call_hook("firmware", &path, Some(version)).await {
+            self.agent.reject_firmware().await?;
+            // The previous one runs again: the same hook starts it.
+            let _ = self.call_hook("firmware", &path, None).await;
+            return Err(failure);
+        }
+        self.agent.confirm_firmware().await?;
+        let sentence = format!("Firmware {version} installed in {}", path.display());
+        let object = json!({"event": "firmware", "changed": true, "path": path,
+            "version": version.as_str()});
+        self.output.result(&sentence, &object);
+        Ok(())
+    }
+
+    async fn call_hook(
+        &self,
+        event: &'static str,
+        path: &std::path::Path,
+        version: Option<&FirmwareVersion>,
+    ) -> Result<(), Failure> {
+        let change = Change {
+            event,
+            path,
+            version: version.map(FirmwareVersion::as_str),
+        };
+        match &self.settings.hook {
+            Some(hook) if !hook::run(hook, &change).await => {
+                Err(Failure::local("the hook did not end well", event))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn platform(settings: &Settings) -> Result<HostPlatform, Failure> {
+    let dir = settings.firmware_dir.clone();
+    // Without a folder nothing asks for firmware.
+    let dir = dir.unwrap_or_else(|| settings.state_dir.join("firmware"));
+    Ok(Platform {
+        transport: transport(settings)?,
+        locator: FixedAddress::new(settings.server.clone()),
+        slot: FileSlot::new(dir),
+        storage: FileStorage::new(settings),
+        clock: SystemClock,
+        entropy: random,
+    })
+}
+
+/// The `ca` file counts for HTTPS only: the Go client demanded one where it was of no use.
+fn transport(settings: &Settings) -> Result<ReqwestTransport, Failure> {
+    let roots = match &settings.ca {
+        Some(path) if settings.server.is_https() => {
+            let unusable = |why: &dyn core::fmt::Display| {
+                Failure::usage(format!("ca {}: {why}", path.display()))
+            };
+            let content = files::read(path, MAX_CA_LEN).map_err(|error| unusable(&error))?;
+            Some(content.ok_or_else(|| unusable(&"not there"))?)
+        }
+        _ => None,
+    };
+    ReqwestTransport::new(&ReqwestSettings {
+        roots_pem: roots.as_deref(),
+        dangerous_accept_invalid_certificates: settings.insecure,
+        ..ReqwestSettings::default()
+    })
+    .map_err(|error| Failure::usage(format!("TLS does not start: {}", story(&error))))
+}
+
+fn device(settings: &Settings, platform: &HostPlatform) -> Device<SoftwareKey> {
+    let installed = platform
+        .slot
+        .version()
+        .filter(|_| settings.firmware_dir.is_some());
+    let version = settings
+        .firmware_version
+        .clone()
+        .or(installed)
+        .unwrap_or_else(|| settings.initial_version.clone());
+    let mut device = Device::new(
+        settings.dialect,
+        settings.device.clone(),
+        version,
+        settings.key.clone(),
+    );
+    if settings.first_providore {
+        device = device.with_response_policy(original::ResponsePolicy {
+            dates: original::ResponseDates::FirstProvidore,
+            ..original::ResponsePolicy::default()
+        });
+    }
+    device
+}
+
+fn agent_settings(settings: &Settings) -> AgentSettings {
+    let mut agent = AgentSettings::new(ImageCheck::new(b"", 1, MAX_IMAGE_LEN));
+    agent.interval_s = settings.interval_s;
+    agent.firmware = settings.firmware_dir.is_some();
+    agent
+}
+
+/// A trial that was never judged (the machine went down in it) is judged now, by the same hook.
+async fn judge_left_over(platform: &mut HostPlatform, settings: &Settings) -> Result<(), Failure> {
+    if !platform.slot.is_on_trial() {
+        return Ok(());
+    }
+    let failed = |error| Failure::local("the trial of new firmware cannot be ended", error);
+    let (path, version) = (platform.slot.current(), platform.slot.version());
+    let change = Change {
+        event: "firmware",
+        path: &path,
+        version: version.as_ref().map(FirmwareVersion::as_str),
+    };
+    let good = match &settings.hook {
+        Some(hook) => hook::run(hook, &change).await,
+        None => true,
+    };
+    if good {
+        return platform.slot.confirm().await.map_err(failed);
+    }
+    if let Some(version) = &version {
+        let record = version.as_str().as_bytes();
+        let stored = platform.storage.store(Record::RefusedFirmware, record);
+        stored.await.map_err(failed)?;
+    }
+    platform.slot.roll_back().await.map_err(failed)
+}
+
+fn random() -> u32 {
+    // It spreads devices in time and guards nothing.
+    getrandom::u32().unwrap_or_default()
+}
+
+const DOCUMENT_LEN: usize = 64 * 1024;
+const MAX_CA_LEN: u64 = 4 * 1024 * 1024;
+const MAX_IMAGE_LEN: u64 = 4 * 1024 * 1024 * 1024;

@@ -1,0 +1,100 @@
+//! What ends the program early, and with which exit code.
+
+use core::error::Error as StdError;
+use std::process::ExitCode;
+
+use providore_client::{AgentError, CertificateFault, Error};
+
+/// A failure with its exit code, as `--help` documents it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    code: u8,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Failure {
+    /// Wrong usage or settings.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(USAGE, message, None)
+    }
+
+    /// Trouble on this machine.
+    pub(crate) fn local(
+        message: impl Into<String>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::new(LOCAL, message, Some(source.into()))
+    }
+
+    fn new(
+        code: u8,
+        message: impl Into<String>,
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            source,
+        }
+    }
+
+    pub(crate) fn number(&self) -> u8 {
+        self.code
+    }
+
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+
+    /// The message and all its causes in one line.
+    pub(crate) fn story(&self) -> String {
+        story(self)
+    }
+}
+
+/// An error and all its causes in one line.
+pub(crate) fn story(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl From<AgentError> for Failure {
+    fn from(error: AgentError) -> Self {
+        let code = code_of(&error);
+        let message = match &error {
+            AgentError::Answer(answer) if answer.is_unauthorized() => {
+                "the server does not accept this device: check --device-id, the secret and the clock"
+            }
+            _ => "not done",
+        };
+        Self::new(code, message, Some(error.into()))
+    }
+}
+
+fn code_of(error: &AgentError) -> u8 {
+    match error {
+        AgentError::Answer(Error::Key(_))
+        | AgentError::ClockNotSet
+        | AgentError::Slot(_)
+        | AgentError::Storage(_)
+        | AgentError::Certificate(CertificateFault::Key(_) | CertificateFault::Request(_)) => LOCAL,
+        AgentError::Answer(answer) if answer.is_unauthorized() => REFUSED,
+        AgentError::Answer(answer) if answer.is_unverified() => NOT_VERIFIED,
+        AgentError::Certificate(CertificateFault::Chain(_)) => NOT_VERIFIED,
+        _ => MAY_PASS,
+    }
+}
+
+const MAY_PASS: u8 = 1;
+const USAGE: u8 = 2;
+const REFUSED: u8 = 3;
+const NOT_VERIFIED: u8 = 4;
+const LOCAL: u8 = 5;

@@ -1,0 +1,64 @@
+//! What standard output and the log get to see.
+
+use providore_client::Event;
+use serde_json::{Value, json};
+use tracing::{info, warn};
+
+use crate::exit::{Failure, story};
+
+/// Sentences for people, or one JSON object a line for programs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Says that something was done, or need not be.
+    #[expect(
+        clippy::print_stdout,
+        reason = "standard output is for results; the log goes to standard error"
+    )]
+    pub(crate) fn result(self, sentence: &str, object: &Value) {
+        if self.json {
+            println!("{object}");
+        } else {
+            println!("{sentence}");
+        }
+    }
+
+    pub(crate) fn failure(self, failure: &Failure) {
+        let message = failure.story();
+        if self.json {
+            self.result(
+                "",
+                &json!({"event": "failure", "exit": failure.number(), "message": message}),
+            );
+        }
+        tracing::error!("{message}");
+    }
+}
+
+/// Logs what the agent reports.
+pub(crate) fn log(event: &Event<'_>) {
+    match event {
+        Event::Server(server) => info!("asking {server}"),
+        Event::Waiting { milliseconds } => {
+            info!("waiting {} s before asking", milliseconds.div_euclid(1000));
+        }
+        Event::Resting { milliseconds } => {
+            info!("next look in {} s", milliseconds.div_euclid(1000));
+        }
+        Event::Failed { step, error } => warn!("{step}: {}", story(*error)),
+        Event::CertificateDue => info!("asking for a certificate"),
+        Event::FirmwareOffered(version) => info!("downloading firmware {version}"),
+        Event::FirmwareSkipped(version) => {
+            info!("firmware {version} waits, but did not work before");
+        }
+        Event::FirmwareCommitted(version) => info!("firmware {version} written"),
+        _ => {}
+    }
+}

@@ -1,0 +1,154 @@
+//! Flags over environment over file over defaults.
+
+use std::path::{Path, PathBuf};
+
+use providore_client::ServerAddress;
+use providore_sign::SoftwareKey;
+use providore_wire::{DeviceId, Dialect, FirmwareVersion};
+use tracing::warn;
+use zeroize::Zeroizing;
+
+use crate::{cli::Options, exit::Failure, files, yaml::SettingsFile};
+
+/// Everything the commands go by.
+pub(crate) struct Settings {
+    pub(crate) server: ServerAddress,
+    pub(crate) device: DeviceId,
+    pub(crate) key: SoftwareKey,
+    pub(crate) dialect: Dialect,
+    pub(crate) first_providore: bool,
+    pub(crate) insecure: bool,
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) cert_path: PathBuf,
+    pub(crate) key_path: PathBuf,
+    pub(crate) config_path: PathBuf,
+    pub(crate) firmware_dir: Option<PathBuf>,
+    pub(crate) firmware_version: Option<FirmwareVersion>,
+    pub(crate) initial_version: FirmwareVersion,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) hook: Option<String>,
+    pub(crate) interval_s: u32,
+}
+
+impl Settings {
+    /// Puts flags, environment and file together and parses them.
+    pub(crate) fn gather(mut options: Options) -> Result<Self, Failure> {
+        let home = variable("HOME").map(PathBuf::from);
+        let mut file = SettingsFile::find(options.config.as_deref(), home.as_deref())?;
+        let secret = secret(&mut options, &mut file)?;
+        let key = SoftwareKey::new(secret.as_bytes())
+            .map_err(|error| Failure::usage(format!("secret: {error}")))?;
+        let server = required(options.server.or(file.server), "server")?;
+        let device = required(options.device_id.or(file.device_id), "device-id")?;
+        let state_dir = options.state_dir.or(file.state_dir);
+        let state_dir = state_dir.unwrap_or_else(|| default_state_dir(home.as_deref()));
+        let or_state = |flag: Option<PathBuf>, entry: Option<PathBuf>, name: &str| {
+            flag.or(entry).unwrap_or_else(|| state_dir.join(name))
+        };
+        let insecure = options.insecure || file.insecure.unwrap_or(false);
+        if insecure {
+            warn!("--insecure: anybody on the way can read what is sent");
+        }
+        Ok(Self {
+            server: parse(&server, "server")?,
+            device: parse(&device, "device-id")?,
+            key,
+            dialect: match (options.dialect, file.dialect) {
+                (Some(dialect), _) => dialect,
+                (None, Some(name)) => parse(&name, "dialect")?,
+                (None, None) => Dialect::Original,
+            },
+            first_providore: options.first_providore || file.first_providore.unwrap_or(false),
+            insecure,
+            ca: options.ca.or(file.ca),
+            cert_path: or_state(options.cert_path, file.cert_path, "cert.pem"),
+            key_path: or_state(options.key_path, file.key_path, "key.pem"),
+            config_path: or_state(options.config_path, file.config_path, "config.json"),
+            firmware_dir: options.firmware_dir.or(file.firmware_dir),
+            firmware_version: options
+                .firmware_version
+                .map(|text| parse(&text, "firmware-version"))
+                .transpose()?,
+            // What every Go client sends.
+            initial_version: parse(
+                file.firmware_version.as_deref().unwrap_or("1.0"),
+                "firmware-version",
+            )?,
+            hook: options.hook.or(file.hook),
+            interval_s: options.interval.or(file.interval).unwrap_or(3_600).max(1),
+            state_dir,
+        })
+    }
+}
+
+/// `--secret`, `--secret-file`, `PROVIDORE_SECRET`, then the file's `secret` or `secret-file`.
+fn secret(options: &mut Options, file: &mut SettingsFile) -> Result<Zeroizing<String>, Failure> {
+    if let Some(secret) = options.secret.take() {
+        warn!("--secret is visible in `ps`: use --secret-file or PROVIDORE_SECRET");
+        return Ok(Zeroizing::new(secret));
+    }
+    if let Some(path) = &options.secret_file {
+        return secret_in(path);
+    }
+    if let Some(secret) = variable(SECRET_VARIABLE) {
+        return Ok(Zeroizing::new(secret));
+    }
+    match (file.secret.take(), &file.secret_file) {
+        (Some(secret), _) => Ok(Zeroizing::new(secret)),
+        (None, Some(path)) => secret_in(path),
+        (None, None) => Err(Failure::usage(
+            "no secret: set --secret-file, PROVIDORE_SECRET, or `secret:` in the settings file",
+        )),
+    }
+}
+
+/// The content of a file without the line end that editors add.
+fn secret_in(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let place = path.display();
+    let unusable =
+        |why: &dyn core::fmt::Display| Failure::usage(format!("secret file {place}: {why}"));
+    if files::is_wide(path) {
+        warn!("{place} holds the secret and can be read by others: chmod 600 {place}");
+    }
+    let content = files::read(path, 1024).map_err(|error| unusable(&error))?;
+    let content = Zeroizing::new(content.ok_or_else(|| unusable(&"not there"))?);
+    let text = core::str::from_utf8(&content).map_err(|error| unusable(&error))?;
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    Ok(Zeroizing::new(line.to_owned()))
+}
+
+fn required(value: Option<String>, name: &str) -> Result<String, Failure> {
+    value.ok_or_else(|| {
+        Failure::usage(format!(
+            "no {name}: set --{name}, or `{name}:` in the settings file"
+        ))
+    })
+}
+
+fn parse<T: core::str::FromStr<Err: core::fmt::Display>>(
+    text: &str,
+    name: &str,
+) -> Result<T, Failure> {
+    text.parse()
+        .map_err(|error| Failure::usage(format!("{name} {text:?}: {error}")))
+}
+
+fn default_state_dir(home: Option<&Path>) -> PathBuf {
+    match home {
+        Some(home) if home != Path::new("/root") => home.join(".local/state/providore-client"),
+        _ => PathBuf::from("/var/lib/providore-client"),
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the application's one look at the environment"
+    )]
+    let value = std::env::var(name).ok();
+    value.filter(|value| !value.is_empty())
+}
+
+/// The environment variable that may hold the secret; hooks do not get it.
+pub(crate) const SECRET_VARIABLE: &str = "PROVIDORE_SECRET";

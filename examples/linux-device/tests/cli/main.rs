@@ -1,0 +1,9 @@
+//! `providore-device` as a user runs it, against a server on 127.0.0.1.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod certificate;
+mod config;
+mod exit_codes;
+mod firmware;
+mod home;
+mod server;

@@ -1,0 +1,114 @@
+//! `device add`.
+
+use std::path::PathBuf;
+
+use clap::{Args, value_parser};
+use providore_pki::{Profile, profile::AltName};
+use providore_server_core::json_files::DeviceEdit;
+use providore_wire::{DeviceId, FirmwareVersion};
+use serde_json::{Map, Value, json};
+
+use super::handover::{HandoverArgs, Secret};
+use crate::{
+    Common,
+    commands::configs::{self, Config},
+    data::DataFolder,
+    failure::{Failure, Outcome},
+};
+
+/// The device to add.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  providore-server device add kitchen-lamp
+  providore-server device add kitchen-lamp --type esp32s3-lamp --version 1.0.0 --config lamp.json
+  providore-server device add gate --profile server --name gate.lan --name 192.168.7.2 --json
+  read -rs S; echo \"$S\" | providore-server device add old-lamp --secret -
+
+The secret is printed this once and is not shown again; a lost one is replaced with
+rotate-secret. --json prints {\"id\":…,\"secret\":…} in one line and nothing else.")]
+pub(crate) struct AddArgs {
+    /// The name of the device: letters, digits and -._~:+@, at most 64.
+    id: DeviceId,
+    #[command(flatten)]
+    handover: HandoverArgs,
+    /// The hardware type: its images lie in firmwareStore/TYPE.
+    #[arg(long, value_name = "TYPE", requires = "version")]
+    r#type: Option<FirmwareVersion>,
+    /// The firmware version that is meant for it.
+    #[arg(long, value_name = "VERSION", requires = "type")]
+    version: Option<FirmwareVersion>,
+    /// Its configuration: a file with one JSON value, which is copied.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A DNS name or IP address for its certificate; may be given several times.
+    #[arg(long = "name", value_name = "DNS_OR_IP")]
+    names: Vec<AltName>,
+    /// What its certificate is for: client or server.
+    #[arg(long)]
+    profile: Option<Profile>,
+    /// The life of its certificate in days.
+    #[arg(long, value_parser = value_parser!(u16).range(1..=3650))]
+    days: Option<u16>,
+}
+
+pub(super) fn run(common: &Common, args: &AddArgs) -> Outcome {
+    let folder = common.folder();
+    configs::check_folder_name(&folder.layout, &args.id)?;
+    let config = args.config.as_deref().map(Config::read).transpose()?;
+    let secret = args.handover.secret()?;
+    args.handover.prepare()?;
+    add(&folder, args, config.as_ref(), &secret)?;
+    args.handover.hand_over(common, &args.id, &secret)
+}
+
+fn add(folder: &DataFolder, args: &AddArgs, config: Option<&Config>, secret: &Secret) -> Outcome {
+    let record = record(args, secret);
+    let store = folder.store()?;
+    store.edit(|entries: &mut DeviceEdit| {
+        if entries.contains_key(args.id.as_str()) {
+            return Err(exists(&args.id));
+        }
+        // The configuration comes first: a device that the server knows finds it.
+        if let Some(config) = config {
+            config.put(&folder.layout, &args.id, None)?;
+        }
+        entries.insert(args.id.as_str().into(), Value::Object(record));
+        Ok(())
+    })
+}
+
+/// The entry, with the names that the first Providore knew where it had them.
+fn record(args: &AddArgs, secret: &Secret) -> Map<String, Value> {
+    let mut record = Map::new();
+    record.insert("secretKey".into(), secret.expose().into());
+    if let (Some(hardware), Some(version)) = (&args.r#type, &args.version) {
+        let release = json!([{"type": hardware.as_str(), "version": version.as_str()}]);
+        record.insert("firmware".into(), release);
+    }
+    let mut certificate = Map::new();
+    if let Some(profile) = args.profile {
+        let name = match profile {
+            Profile::Server => "server_cert",
+            _ => "usr_cert",
+        };
+        certificate.insert("extensions".into(), name.into());
+    }
+    if let Some(days) = args.days {
+        certificate.insert("days".into(), days.into());
+    }
+    if !certificate.is_empty() {
+        record.insert("certificate".into(), certificate.into());
+    }
+    if !args.names.is_empty() {
+        let names: Vec<String> = args.names.iter().map(ToString::to_string).collect();
+        record.insert("names".into(), names.into());
+    }
+    record
+}
+
+fn exists(id: &DeviceId) -> Failure {
+    Failure::new(format!("there is a device {id} already")).hint(format!(
+        "choose another name, or give it a new secret: providore-server device rotate-secret {id}"
+    ))
+}

@@ -1,0 +1,180 @@
+//! Files that may be too large for memory: copied in pieces, hashed on the way, in place at once.
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind, Read, Write as _},
+    path::{Path, PathBuf},
+};
+
+use providore_server_core::FileName;
+use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
+
+/// How much is read at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// The size and the SHA-256 of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sum {
+    /// The size in bytes.
+    pub(crate) size: u64,
+    /// The digest of the whole.
+    sha256: [u8; 32],
+}
+
+impl Sum {
+    /// Reads a file through.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        pump(&mut File::open(path)?, |_| Ok(()))
+    }
+
+    /// The digest in lower-case hex.
+    pub(crate) fn hex(&self) -> String {
+        base16ct::lower::encode_string(&self.sha256)
+    }
+}
+
+/// A copy on the right file system, on disk, that has no name yet.
+pub(crate) struct Staged {
+    temporary: NamedTempFile,
+    /// What was copied.
+    pub(crate) sum: Sum,
+}
+
+impl Staged {
+    /// Copies `source` into a temporary file in `folder`; `progress` hears how many bytes are done.
+    pub(crate) fn copy(
+        source: &Path,
+        folder: &Path,
+        mut progress: impl FnMut(u64),
+    ) -> io::Result<Self> {
+        let mut from = File::open(source)?;
+        if !from.metadata()?.is_file() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "not a plain file"));
+        }
+        make_folder(folder)?;
+        // Readable by its owner only, as `tempfile` makes all of them.
+        let mut temporary = NamedTempFile::new_in(folder)?;
+        let mut done = 0_u64;
+        let sum = pump(&mut from, |bytes| {
+            done = done.saturating_add(bytes.len() as u64);
+            progress(done);
+            temporary.write_all(bytes)
+        })?;
+        temporary.as_file().sync_all()?;
+        Ok(Self { temporary, sum })
+    }
+
+    /// Gives it its name, which nothing else may have: [`ErrorKind::AlreadyExists`].
+    pub(crate) fn place(self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        make_folder(folder)?;
+        self.temporary.persist_noclobber(path)?;
+        sync(folder)
+    }
+
+    /// Gives it its name in place of whatever has it now.
+    pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        make_folder(folder)?;
+        self.temporary.persist(path)?;
+        sync(folder)
+    }
+}
+
+/// Makes a folder so that it is still there after a power cut.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().unwrap_or(Path::new("."));
+    make_folder(parent)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => sync(parent),
+    }
+}
+
+/// Holds off other commands that work on the same folder, until it is dropped.
+pub(crate) fn lock(folder: &Path) -> io::Result<File> {
+    make_folder(folder)?;
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(folder.join(".lock"))?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// The bytes of a file of at most `limit` bytes.
+pub(crate) fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = limit.saturating_add(1) as u64;
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    if bytes.len() > limit {
+        let what = format!("longer than {limit} bytes");
+        return Err(io::Error::new(ErrorKind::FileTooLarge, what));
+    }
+    Ok(bytes)
+}
+
+/// A name that a file may have in our folders and that a terminal shows as it is; files that begin
+/// with a dot are ours.
+pub(crate) fn plain_name(name: &str) -> Option<FileName> {
+    let hidden = name.split('/').any(|part| part.starts_with('.'));
+    if hidden || name.chars().any(char::is_control) {
+        return None;
+    }
+    name.parse().ok()
+}
+
+/// What lies in a folder, in the order of the names; nothing if there is none.
+pub(crate) fn listing(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// The last part of a path as text; empty if it is none.
+pub(crate) fn name_of(path: &Path) -> &str {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default()
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    File::open(folder)?.sync_all()
+}
+
+fn pump(from: &mut File, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Sum> {
+    let mut hash = Sha256::new();
+    let mut size = 0_u64;
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let length = match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let bytes = buffer.get(..length).unwrap_or_default();
+        hash.update(bytes);
+        each(bytes)?;
+        size = size.saturating_add(length as u64);
+    }
+    let sha256 = hash.finalize().into();
+    Ok(Sum { size, sha256 })
+}
