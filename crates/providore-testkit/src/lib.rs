@@ -27,6 +27,8 @@
     reason = "a suite reports by panicking in the test that runs it"
 )]
 
+extern crate alloc;
+
 pub mod conformance;
 pub mod parties;
 mod peripheral;
