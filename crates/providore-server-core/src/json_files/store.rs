@@ -20,7 +20,7 @@ use providore_wire::{DeviceId, FirmwareVersion, Timestamp};
 
 use super::{
     devices::{self, DeviceEdit, Devices, LoadError},
-    files::{Stamp, absent, beneath, read_bounded, write_private},
+    files::{Stamp, absent, beneath, keep_owner, read_bounded, write_private},
     image::{Digests, FileImage},
     log::Log,
 };
@@ -411,12 +411,16 @@ fn lock_beside(path: &Path) -> io::Result<File> {
     if let Some(folder) = lock.parent() {
         fs::create_dir_all(folder)?;
     }
+    let is_new = !lock.exists();
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(lock)?;
+        .open(&lock)?;
+    if is_new && let Some(folder) = lock.parent() {
+        keep_owner(&file, path, folder);
+    }
     file.lock()?;
     Ok(file)
 }
