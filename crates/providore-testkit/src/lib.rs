@@ -39,3 +39,8 @@ pub mod vectors;
 pub use peripheral::PeripheralKey;
 pub use requests::with_verified;
 pub use shared_store::{SharedImage, SharedStore};
+
+/// The code in README.md, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
