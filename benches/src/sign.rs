@@ -39,10 +39,10 @@ pub(crate) fn exchange(report: &mut Report) -> Outcome {
             let bytes = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
             let head = RequestHead::parse(Method::Get, "/config", bytes).ok();
             let verified = head.and_then(|head| {
-                verify_request(head, b"", &mut key.clone(), &RequestPolicy::default(), now).ok()
+                verify_request(head, b"", &mut key.share(), &RequestPolicy::default(), now).ok()
             });
             assert!(verified.is_some(), "the request must verify");
-            let signed = ResponseSigner::begin(key.clone()).and_then(|mut signer| {
+            let signed = ResponseSigner::begin(key.share()).and_then(|mut signer| {
                 signer.update(&config)?;
                 signer.finish(now, 900)
             });

@@ -100,9 +100,9 @@ impl Device {
         })
     }
 
-    /// A key for one computation.
-    pub(crate) fn key(&self) -> SoftwareKey {
-        self.key.clone()
+    /// The key.
+    pub(crate) const fn key(&self) -> &SoftwareKey {
+        &self.key
     }
 
     /// Tells whether two records of one device hold the same secret.

@@ -8,8 +8,8 @@
 //! certificateStore/ID.cert.pem    certificates of an original server, read where the log has none
 //! ```
 //!
-//! Changes on disk are seen without a restart: configurations and images at the next request,
-//! devices and the log at the next [`JsonStore::refresh`]. Unix only.
+//! Changes on disk are seen without a restart: images at the next request; configurations, devices
+//! and the log after the next [`JsonStore::refresh`]. Unix only.
 
 mod devices;
 mod files;

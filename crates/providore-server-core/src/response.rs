@@ -1,6 +1,6 @@
 //! What goes out: status, header fields and a body that may be an image too large for memory.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, vec::Vec};
 use core::fmt;
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ pub struct Response<I> {
     /// The status code.
     pub status: u16,
     /// Header fields in order, names in lower case. `content-length` is among them.
-    pub fields: Vec<(&'static str, String)>,
+    pub fields: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
     pub body: Body<I>,
 }
@@ -52,7 +52,7 @@ impl<I> Response<I> {
     pub(crate) fn new(status: u16, body: Body<I>) -> Self {
         Self {
             status,
-            fields: Vec::new(),
+            fields: Vec::with_capacity(10),
             body,
         }
     }
@@ -61,7 +61,7 @@ impl<I> Response<I> {
         Self::new(status, Body::Empty)
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.fields.push((name, value.into()));
         self
     }
@@ -72,7 +72,7 @@ impl<I> Response<I> {
         self.fields
             .iter()
             .find(|(field, _)| *field == name)
-            .map(|(_, value)| value.as_str())
+            .map(|(_, value)| &**value)
     }
 
     pub(crate) fn content_length(&self) -> u64 {

@@ -244,20 +244,22 @@ where
         now: Timestamp,
     ) -> Result<Response<S::Image>, StoreError> {
         let fault = |error: KeyError| StoreError::new("sign an answer", error);
-        let signer = match &answer.body {
-            Body::Image { image, .. } => self.image_signer(device, image).await?,
-            Body::Bytes(bytes) => {
-                let mut signer = ResponseSigner::begin(device.key()).map_err(fault)?;
-                signer.update(bytes).map_err(fault)?;
-                signer
+        let lifetime_s = self.settings.answer_lifetime_s;
+        let headers = match &answer.body {
+            Body::Image { image, .. } => {
+                let signer = self.image_signer(device, image).await?;
+                signer.finish(now, lifetime_s).map_err(fault)?
             }
-            Body::Empty => ResponseSigner::begin(device.key()).map_err(fault)?,
+            body => {
+                let mut signer = ResponseSigner::begin(device.key().share()).map_err(fault)?;
+                if let Body::Bytes(bytes) = body {
+                    signer.update(bytes).map_err(fault)?;
+                }
+                signer.finish(now, lifetime_s).map_err(fault)?
+            }
         };
-        let headers = signer
-            .finish(now, self.settings.answer_lifetime_s)
-            .map_err(fault)?;
         for (name, value) in headers.fields() {
-            answer = answer.with(name, value);
+            answer = answer.with(name, String::from(value));
         }
         Ok(answer.with("cache-control", "no-store"))
     }
@@ -276,7 +278,7 @@ where
         if let Some(signer) = self.bodies.lock().await.find(&name) {
             return Ok(signer);
         }
-        let mut signer = ResponseSigner::begin(device.key()).map_err(fault)?;
+        let mut signer = ResponseSigner::begin(device.key().clone()).map_err(fault)?;
         let (mut hash, mut offset) = (Sha256::new(), 0);
         while offset < image.size() {
             let chunk = image.read(offset, HASH_CHUNK).await?;
@@ -316,17 +318,18 @@ fn finish<I>(answer: Response<I>, head: bool) -> Response<I> {
     answer
 }
 
-fn method_not_allowed<I>(allowed: &str) -> Response<I> {
+fn method_not_allowed<I>(allowed: &'static str) -> Response<I> {
     Problem::MethodNotAllowed.response().with("allow", allowed)
 }
 
 /// A strong entity tag: the quoted hex of a digest.
 fn etag(sha256: &[u8; 32]) -> String {
-    use core::fmt::Write as _;
+    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0');
     let mut tag = String::with_capacity(66);
     tag.push('"');
     for byte in sha256 {
-        let _ = write!(tag, "{byte:02x}");
+        tag.push(digit(byte >> 4));
+        tag.push(digit(byte & 15));
     }
     tag.push('"');
     tag

@@ -143,6 +143,18 @@ impl SoftwareKey {
     }
 }
 
+impl SoftwareKey {
+    /// A computation of its own over this key, which other computations may share: what a server
+    /// uses for each message.
+    #[must_use]
+    pub const fn share(&self) -> SharedKey<'_> {
+        SharedKey {
+            keyed: &self.keyed,
+            running: None,
+        }
+    }
+}
+
 impl MacKey for SoftwareKey {
     fn begin(&mut self) -> Result<(), KeyError> {
         self.running = Some(self.keyed.clone());
@@ -150,17 +162,50 @@ impl MacKey for SoftwareKey {
     }
 
     fn update(&mut self, data: &[u8]) -> Result<(), KeyError> {
-        self.running
-            .as_mut()
-            .ok_or(KeyError::NotStarted)?
-            .update(data);
-        Ok(())
+        update(&mut self.running, data)
     }
 
     fn finish(&mut self) -> Result<ComputedTag, KeyError> {
-        let running = self.running.take().ok_or(KeyError::NotStarted)?;
-        Ok(ComputedTag(running.finalize()))
+        finish(&mut self.running)
     }
+}
+
+/// One computation over a [`SoftwareKey`] that is borrowed; see [`SoftwareKey::share`].
+#[derive(Clone)]
+pub struct SharedKey<'k> {
+    keyed: &'k HmacSha256,
+    running: Option<HmacSha256>,
+}
+
+impl MacKey for SharedKey<'_> {
+    fn begin(&mut self) -> Result<(), KeyError> {
+        self.running = Some(self.keyed.clone());
+        Ok(())
+    }
+
+    fn update(&mut self, data: &[u8]) -> Result<(), KeyError> {
+        update(&mut self.running, data)
+    }
+
+    fn finish(&mut self) -> Result<ComputedTag, KeyError> {
+        finish(&mut self.running)
+    }
+}
+
+impl fmt::Debug for SharedKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedKey(..)")
+    }
+}
+
+fn update(running: &mut Option<HmacSha256>, data: &[u8]) -> Result<(), KeyError> {
+    running.as_mut().ok_or(KeyError::NotStarted)?.update(data);
+    Ok(())
+}
+
+fn finish(running: &mut Option<HmacSha256>) -> Result<ComputedTag, KeyError> {
+    let running = running.take().ok_or(KeyError::NotStarted)?;
+    Ok(ComputedTag(running.finalize()))
 }
 
 impl fmt::Debug for SoftwareKey {

@@ -26,7 +26,7 @@
 //!
 //! | module or type | is |
 //! |---|---|
-//! | [`MacKey`], [`SoftwareKey`] | a key that takes pieces and yields a tag; hardware fits |
+//! | [`MacKey`], [`SoftwareKey`], [`SharedKey`] | a key that takes pieces and yields a tag; hardware fits |
 //! | [`original`] | requests and answers of the `Original` dialect |
 //! | [`Freshness`] | which validity windows count |
 //! | [`ReplayGuard`] | first time or seen before |
@@ -50,7 +50,7 @@ mod replay;
 
 pub use freshness::Freshness;
 pub use instructions::HeaderInstructions;
-pub use key::{ComputedTag, KeyError, MacKey, SoftwareKey};
+pub use key::{ComputedTag, KeyError, MacKey, SharedKey, SoftwareKey};
 pub use refusal::Refusal;
 #[cfg(feature = "alloc")]
 pub use replay::{BoundedReplayGuard, ReplayLimits};

@@ -6,6 +6,8 @@
 
 mod mac_key;
 mod replay_guard;
+mod stores;
 
 pub use mac_key::mac_key;
 pub use replay_guard::{replay_guard, replay_guard_without_memory};
+pub use stores::{certificate_log, config_store, device_store, firmware_store};

@@ -27,6 +27,8 @@
     reason = "a suite reports by panicking in the test that runs it"
 )]
 
+extern crate alloc;
+
 pub mod conformance;
 pub mod parties;
 mod peripheral;
@@ -37,3 +39,8 @@ pub mod vectors;
 pub use peripheral::PeripheralKey;
 pub use requests::with_verified;
 pub use shared_store::{SharedImage, SharedStore};
+
+/// The code in README.md, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -14,10 +14,9 @@
 //! peer.verify(&answer, at(0)).unwrap(); // and it is the server that says so
 //! ```
 
-use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
-    atomic::{AtomicU64, Ordering},
-};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use futures_lite::future::block_on;
 use providore_pki::{CertificateAuthority as _, LocalCa, ca::CaSettings, csr};
@@ -35,6 +34,9 @@ use providore_wire::{DeviceId, FirmwareVersion, Method, Timestamp, original::Res
 pub const START: i64 = 1_767_323_045;
 
 /// So many seconds after [`START`].
+///
+/// # Panics
+/// Never.
 #[must_use]
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix(START)
@@ -169,6 +171,9 @@ impl Peer {
 
 /// A store that knows `peer`, with two releases for hardware `board`: from 1.0.0 the way leads to
 /// 2.0.0, the newest. Both have an image; 1.0.0 has a configuration of its own.
+///
+/// # Panics
+/// Never.
 #[must_use]
 pub fn stocked(peer: &Peer) -> MemoryStore {
     let name = |text: &str| text.parse::<FirmwareVersion>().expect("a version");

@@ -1,6 +1,7 @@
 //! A store that several servers share and that can be told to fail.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use alloc::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use providore_pki::crl::Revocation;
@@ -26,10 +27,10 @@ struct Faults(Arc<Mutex<Vec<&'static str>>>);
 impl Faults {
     fn check(&self, what: &str) -> Result<(), StoreError> {
         let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match faults.contains(&what) {
-            true => Err(StoreError::message(format!("told to fail: {what}"))),
-            false => Ok(()),
+        if faults.contains(&what) {
+            return Err(StoreError::message(format!("told to fail: {what}")));
         }
+        Ok(())
     }
 }
 

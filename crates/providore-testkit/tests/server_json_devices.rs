@@ -1,16 +1,25 @@
 //! `devices.json` and the folders beside it: every generation in, nothing out that is not meant.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+extern crate alloc;
+
+use core::time::Duration;
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use futures_lite::future::block_on;
 use providore_pki::Profile;
 use providore_server_core::{
-    CertificateLog as _, Device, DeviceStore as _,
+    CertificateLog as _, Device, DeviceStore as _, FileName,
     json_files::{JsonStore, Layout, LoadError, file_mode_is_private, write_private},
 };
 use providore_testkit::parties::{Answer, Peer, Site, at};
@@ -45,12 +54,12 @@ impl Data {
     }
 }
 
-fn find(store: &JsonStore, id: &str) -> Option<std::sync::Arc<Device>> {
+fn find(store: &JsonStore, id: &str) -> Option<alloc::sync::Arc<Device>> {
     block_on(store.device(&id.parse().unwrap())).unwrap()
 }
 
 /// Reads an entry, and checks that the device can sign with `secret` and what its releases are.
-fn check_entry(entry: Value, secret: &str, releases: &[[Option<&str>; 5]]) -> Device {
+fn check_entry(entry: &Value, secret: &str, releases: &[[Option<&str>; 5]]) -> Device {
     let data = Data::new(&json!({ "dev1": entry }));
     let store = data.open();
     let device = Device::clone(&find(&store, "dev1").unwrap());
@@ -61,8 +70,8 @@ fn check_entry(entry: Value, secret: &str, releases: &[[Option<&str>; 5]]) -> De
             [
                 Some(release.hardware.as_str()),
                 Some(release.version.as_str()),
-                release.file.as_ref().map(|file| file.as_str()),
-                release.config.as_ref().map(|file| file.as_str()),
+                release.file.as_ref().map(FileName::as_str),
+                release.config.as_ref().map(FileName::as_str),
                 release.next.as_ref().map(AsRef::as_ref),
             ]
         })
@@ -76,7 +85,7 @@ fn check_entry(entry: Value, secret: &str, releases: &[[Option<&str>; 5]]) -> De
 }
 
 /// Expects that an entry is refused with a message that names the device and this.
-fn check_refused(entry: Value, what: &str) {
+fn check_refused(entry: &Value, what: &str) {
     let data = Data::new(&json!({ "good": "secret", "dev1": entry }));
     match JsonStore::open(data.layout()) {
         Err(error @ LoadError::Device { .. }) => {
@@ -91,11 +100,11 @@ fn check_refused(entry: Value, what: &str) {
 #[test]
 fn every_generation_of_an_entry_is_read() {
     let (board, v1, v2) = (Some("board"), Some("1.0.0"), Some("2.0.0"));
-    check_entry(json!("a secret"), "a secret", &[]);
+    check_entry(&json!("a secret"), "a secret", &[]);
     let secret = "c2VjcmV0";
-    check_entry(json!({ "secretKey": secret }), secret, &[]);
+    check_entry(&json!({ "secretKey": secret }), secret, &[]);
     let one = json!({ "secretKey": secret, "firmware": { "type": "board", "version": "1.0.0" } });
-    check_entry(one, secret, &[[board, v1, None, None, None]]);
+    check_entry(&one, secret, &[[board, v1, None, None, None]]);
     let many = json!({ "secretKey": secret, "firmware": [
         { "type": "board", "version": "1.0.0", "config": "v1.json", "next": "2.0.0" },
         { "type": "board", "version": "2.0.0", "config": "v2.json", "file": "app.bin" },
@@ -104,9 +113,9 @@ fn every_generation_of_an_entry_is_read() {
         [board, v1, None, Some("v1.json"), v2],
         [board, v2, Some("app.bin"), Some("v2.json"), None],
     ];
-    check_entry(many, secret, &releases);
+    check_entry(&many, secret, &releases);
     let newest = json!({ "secretKey": secret, "certificate": {}, "firmware": [] });
-    let device = check_entry(newest, secret, &[]);
+    let device = check_entry(&newest, secret, &[]);
     assert_eq!(
         (device.certificate.profile, device.certificate.days),
         (Profile::Client, 90)
@@ -122,7 +131,7 @@ fn every_name_of_a_profile_is_read() {
     ] {
         let certificate = json!({ "extensions": name, "days": 3650 });
         let entry = json!({ "secretKey": "s", "certificate": certificate });
-        let device = check_entry(entry, "s", &[]);
+        let device = check_entry(&entry, "s", &[]);
         assert_eq!(
             (device.certificate.profile, device.certificate.days),
             (profile, 3650)
@@ -134,7 +143,7 @@ fn every_name_of_a_profile_is_read() {
 fn our_own_members_are_read() {
     let entry =
         json!({ "secretKey": "s", "dialect": "original", "names": ["a.example", "10.0.0.1"] });
-    let device = check_entry(entry, "s", &[]);
+    let device = check_entry(&entry, "s", &[]);
     assert_eq!(device.certificate.alt_names.len(), 2);
     let data = Data::new(&json!({ "dev1": { "secretKey": "s", "disabled": true } }));
     assert!(!find(&data.open(), "dev1").unwrap().enabled);
@@ -143,32 +152,32 @@ fn our_own_members_are_read() {
 #[test]
 fn a_record_that_cannot_be_used_is_refused_by_name() {
     let release = |release: Value| json!({ "secretKey": "canary", "firmware": [release] });
-    check_refused(json!(""), "secret");
-    check_refused(json!({}), "secretKey");
-    check_refused(json!({ "secretKey": "x".repeat(257) }), "secret");
+    check_refused(&json!(""), "secret");
+    check_refused(&json!({}), "secretKey");
+    check_refused(&json!({ "secretKey": "x".repeat(257) }), "secret");
     check_refused(
-        json!({ "secretKey": "canary", "dialect": "newest" }),
+        &json!({ "secretKey": "canary", "dialect": "newest" }),
         "dialect",
     );
     check_refused(
-        json!({ "secretKey": "canary", "names": ["*.example"] }),
+        &json!({ "secretKey": "canary", "names": ["*.example"] }),
         "name",
     );
     check_refused(
-        json!({ "secretKey": "canary", "certificate": { "days": 0 } }),
+        &json!({ "secretKey": "canary", "certificate": { "days": 0 } }),
         "days",
     );
     check_refused(
-        json!({ "secretKey": "canary", "certificate": { "days": 3651 } }),
+        &json!({ "secretKey": "canary", "certificate": { "days": 3651 } }),
         "days",
     );
     let extensions = json!({ "secretKey": "canary", "certificate": { "extensions": "v3_ca" } });
-    check_refused(extensions, "v3_ca");
-    check_refused(release(json!({ "type": "b" })), "");
-    check_refused(release(json!({ "type": "../b", "version": "1" })), "type");
-    check_refused(release(json!({ "type": "b", "version": ".." })), "version");
+    check_refused(&extensions, "v3_ca");
+    check_refused(&release(json!({ "type": "b" })), "");
+    check_refused(&release(json!({ "type": "../b", "version": "1" })), "type");
+    check_refused(&release(json!({ "type": "b", "version": ".." })), "version");
     check_refused(
-        release(json!({ "type": "b", "version": "1", "next": "a/b" })),
+        &release(json!({ "type": "b", "version": "1", "next": "a/b" })),
         "next",
     );
     for path in [
@@ -180,16 +189,16 @@ fn a_record_that_cannot_be_used_is_refused_by_name() {
         "",
     ] {
         check_refused(
-            release(json!({ "type": "b", "version": "1", "config": path })),
+            &release(json!({ "type": "b", "version": "1", "config": path })),
             "config",
         );
         check_refused(
-            release(json!({ "type": "b", "version": "1", "file": path })),
+            &release(json!({ "type": "b", "version": "1", "file": path })),
             "file",
         );
     }
     let many = vec![json!({ "type": "b", "version": "1" }); 257];
-    check_refused(json!({ "secretKey": "canary", "firmware": many }), "256");
+    check_refused(&json!({ "secretKey": "canary", "firmware": many }), "256");
 }
 
 #[test]
@@ -270,13 +279,13 @@ fn a_change_is_seen_however_it_is_made() {
     let same_size = r#"{"dev2":"secret"}"#;
     assert_eq!(same_size.len(), fs::read(&path).unwrap().len());
     // In place, with the same size and the same date, as a copy that preserves dates does it.
-    let date = fs::metadata(&path).unwrap().modified().unwrap();
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
     fs::write(&path, same_size).unwrap();
     fs::File::options()
         .write(true)
         .open(&path)
         .unwrap()
-        .set_modified(date)
+        .set_modified(modified)
         .unwrap();
     assert!(store.refresh().unwrap());
     assert!(find(&store, "dev2").is_some());
@@ -477,7 +486,7 @@ fn a_new_file_is_served_at_the_next_request() {
     ] {
         let before = tag(target);
         let path = data.0.path().join(file);
-        let date = fs::metadata(&path).unwrap().modified().unwrap();
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
         // As long as the old one, and with its date.
         let new = vec![b'n'; fs::read(&path).unwrap().len()];
         fs::write(&path, &new).unwrap();
@@ -485,7 +494,7 @@ fn a_new_file_is_served_at_the_next_request() {
             .write(true)
             .open(&path)
             .unwrap()
-            .set_modified(date)
+            .set_modified(modified)
             .unwrap();
         let answer = ask(&site, &peer, target);
         assert_eq!(answer.body, new, "{file}");

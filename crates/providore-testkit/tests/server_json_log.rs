@@ -1,10 +1,20 @@
 //! The certificate log in a file: nothing acknowledged is lost, and damage is never guessed over.
 
 #![expect(
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+#![expect(
     clippy::disallowed_methods,
     reason = "a program that is killed is told by its environment that it is the one"
 )]
 
+extern crate alloc;
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::{
     collections::HashSet,
     fs::{self, OpenOptions},
@@ -12,7 +22,6 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
 };
 
 use futures_lite::future::{block_on, poll_once};
@@ -359,12 +368,12 @@ fn issues_until_it_is_killed() {
     };
     let store = open(Path::new(&folder));
     let start = u64::from(std::process::id()) << 32;
-    let next = std::sync::atomic::AtomicU64::new(start);
+    let next = AtomicU64::new(start);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 loop {
-                    let serial = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let serial = next.fetch_add(1, Ordering::Relaxed);
                     append(&store, entry("dev1", serial, 0));
                     // Not `println`, which the test harness may capture.
                     let line = format!("acknowledged {}\n", number(serial));

@@ -1,5 +1,11 @@
 //! No bit of what is signed can be changed, and no bytes at all make a server panic.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use futures_lite::future::block_on;
 use proptest::{prelude::*, sample::Index, test_runner::TestCaseResult};
 use providore_server_core::{MemoryStore, Moment, Request, Settings};

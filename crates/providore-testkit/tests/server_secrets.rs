@@ -16,7 +16,9 @@ const CANARY: &str = "canary-4711";
 
 /// The canary as text, in hex, and as the list of numbers that `{:?}` makes of bytes.
 fn check(what: &str, shown: &str) {
-    let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = CANARY
+        .bytes()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let numbers = format!("{:?}", CANARY.as_bytes());
     let numbers = numbers.trim_matches(['[', ']']);
     for form in [CANARY, &hex, numbers] {

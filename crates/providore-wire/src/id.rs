@@ -104,7 +104,6 @@ fn parse_name<const N: usize>(bytes: &[u8]) -> Result<Text<N>, ParseError> {
     if bytes.len() > N {
         return Err(ParseError::new(ParseErrorKind::TooLong, N));
     }
-    let mut text = Text::new();
     // The edges count as dots: this refuses a dot, and by the blank rule a blank, at either end.
     let mut before = b'.';
     for (offset, &byte) in bytes.iter().enumerate() {
@@ -118,14 +117,18 @@ fn parse_name<const N: usize>(bytes: &[u8]) -> Result<Text<N>, ParseError> {
         if !(byte.is_ascii_alphanumeric() || b"-._~:+@ ".contains(&byte)) {
             return Err(ParseError::new(ParseErrorKind::UnexpectedByte, offset));
         }
-        text.push(char::from(byte))?;
         before = byte;
     }
     match before {
-        b'.' => Err(ParseError::new(ParseErrorKind::PathLike, bytes.len())),
-        b' ' => Err(ParseError::new(ParseErrorKind::UnexpectedByte, bytes.len())),
-        _ => Ok(text),
+        b'.' => return Err(ParseError::new(ParseErrorKind::PathLike, bytes.len())),
+        b' ' => return Err(ParseError::new(ParseErrorKind::UnexpectedByte, bytes.len())),
+        _ => {}
     }
+    // Every byte is ASCII by now.
+    let name = core::str::from_utf8(bytes).unwrap_or_default();
+    let mut text = Text::new();
+    text.push_str(name)?;
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 //! own local time; here it is UTC, on every machine. Fractions of a second are dropped.
 //! Lower-case `t` and `z`, second 60 and everything that is not ISO 8601 are refused, as there.
 
-use core::{fmt, fmt::Write as _, str::FromStr};
+use core::{fmt, str::FromStr};
 
 use time::{Date, Month, OffsetDateTime, Weekday};
 
@@ -75,22 +75,32 @@ impl Timestamp {
     /// firmware has room for.
     #[must_use]
     pub fn to_rfc3339(self) -> Text<20> {
-        let mut text = Text::new();
-        // Every instant of this type is a date that exists and takes 20 bytes, so neither step
-        // fails; an empty text would be refused by every reader.
-        if let Ok(at) = OffsetDateTime::from_unix_timestamp(self.0) {
-            let (date, clock) = (at.date(), at.time());
-            let _ = write!(
-                text,
-                "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-                date.year(),
-                u8::from(date.month()),
-                date.day(),
-                clock.hour(),
-                clock.minute(),
-                clock.second(),
-            );
+        let mut bytes = *b"0000-00-00T00:00:00Z";
+        // Every instant of this type is a date that exists; an empty text would be refused by every
+        // reader.
+        let Ok(at) = OffsetDateTime::from_unix_timestamp(self.0) else {
+            return Text::new();
+        };
+        let (date, clock) = (at.date(), at.time());
+        let year = u16::try_from(date.year()).unwrap_or(0);
+        let fields = [
+            (0, u8::try_from(year.div_euclid(100)).unwrap_or(0)),
+            (2, u8::try_from(year.rem_euclid(100)).unwrap_or(0)),
+            (5, u8::from(date.month())),
+            (8, date.day()),
+            (11, clock.hour()),
+            (14, clock.minute()),
+            (17, clock.second()),
+        ];
+        for (at, value) in fields {
+            if let Some([tens, ones]) = bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut())
+            {
+                *tens = b'0'.saturating_add(value.div_euclid(10));
+                *ones = b'0'.saturating_add(value.rem_euclid(10));
+            }
         }
+        let mut text = Text::new();
+        let _ = text.push_str(core::str::from_utf8(&bytes).unwrap_or_default());
         text
     }
 

@@ -158,6 +158,7 @@ pub(crate) struct App {
     server: Server<JsonStore>,
     addresses: limits::Addresses,
     metrics: PrometheusHandle,
+    answer_seconds: metrics::Histogram,
     settings: File,
 }
 
@@ -246,14 +247,17 @@ impl App {
             crl_lifetime_s: settings.certificates.crl_lifetime_s,
             ..CoreSettings::DEFAULT
         };
+        // First of all: who counts before there is a recorder counts for nobody.
+        let metrics = metrics_recorder()?;
         let server = Server::new(store, authority, core, &clock::entropy())
             .or_fail("make the server")?
-            .with_audit(audit::Log)
+            .with_audit(audit::Log::new())
             .with_admission(limits::Devices::new(settings.limits.device_per_minute));
         Ok(Self {
             server,
             addresses: limits::Addresses::new(&settings.limits),
-            metrics: metrics_recorder()?,
+            answer_seconds: metrics::histogram!("providore_answer_seconds"),
+            metrics,
             settings: settings.clone(),
         })
     }

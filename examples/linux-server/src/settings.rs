@@ -441,4 +441,26 @@ mod tests {
             }),
         );
     }
+
+    #[test]
+    fn the_documented_file_is_read() {
+        let page = include_str!("../../../docs/SERVER.md");
+        let example = page
+            .split("```toml\n")
+            .nth(1)
+            .unwrap()
+            .split("```")
+            .next()
+            .unwrap();
+        check(
+            "s.toml",
+            example,
+            Ok(|file| {
+                file.limits == Limits::default()
+                    && file.original == Original::default()
+                    && file.metrics == MetricsAudience::default()
+                    && file.certificates.crl_url.is_some()
+            }),
+        );
+    }
 }

@@ -15,11 +15,15 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
+use core::fmt;
 use std::{collections::HashMap, io};
 
 use providore_pki::profile::AltName;
 use providore_wire::{DeviceId, Dialect, FirmwareVersion};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer as _,
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
 use crate::{CertificatePolicy, Device, FileName, Release};
@@ -107,29 +111,55 @@ struct Certificate {
     days: Option<u16>,
 }
 
-/// Parses a whole file. Fuzzed as `devices_json`.
+/// Parses a whole file, one entry after the other: a fleet's file as one tree of values would take
+/// many times the memory of its records. Fuzzed as `devices_json`.
 pub(super) fn parse(bytes: &[u8]) -> Result<Devices, LoadError> {
-    devices(&entries(bytes)?)
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        serde_json::from_slice::<IgnoredAny>(bytes).map_err(LoadError::Json)?;
+        return Err(LoadError::NoObject);
+    }
+    let mut collected = Collected(Devices::new(), None);
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let outcome = json
+        .deserialize_map(&mut collected)
+        .and_then(|()| json.end());
+    match (collected.1, outcome) {
+        (Some(wrong), _) => Err(wrong),
+        (None, Err(error)) => Err(LoadError::Json(error)),
+        (None, Ok(())) => Ok(collected.0),
+    }
 }
 
+/// Records so far, and the first entry that is wrong.
+struct Collected(Devices, Option<LoadError>);
+
+impl<'de> Visitor<'de> for &mut Collected {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("devices by their names")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        while let Some((id, entry)) = map.next_entry::<String, Value>()? {
+            match device(&id, &entry) {
+                Ok(device) => drop(self.0.insert(device.id.clone(), Arc::new(device))),
+                Err(what) => {
+                    self.1 = Some(LoadError::Device { id, what });
+                    return Err(M::Error::custom("an entry is wrong"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The entries as they stand, for an edit.
 pub(super) fn entries(bytes: &[u8]) -> Result<DeviceEdit, LoadError> {
     match serde_json::from_slice(bytes).map_err(LoadError::Json)? {
         Value::Object(entries) => Ok(entries),
         _ => Err(LoadError::NoObject),
     }
-}
-
-pub(super) fn devices(entries: &DeviceEdit) -> Result<Devices, LoadError> {
-    entries
-        .iter()
-        .map(|(id, entry)| {
-            let device = device(id, entry).map_err(|what| LoadError::Device {
-                id: id.clone(),
-                what,
-            })?;
-            Ok((device.id.clone(), Arc::new(device)))
-        })
-        .collect()
 }
 
 fn device(id: &str, entry: &Value) -> Result<Device, String> {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use std::{
     fs::{self, File, Metadata, Permissions},
     io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -23,9 +23,18 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.as_file()
         .set_permissions(Permissions::from_mode(0o600))?;
+    keep_owner(file.as_file(), path, folder);
     file.as_file().sync_all()?;
     file.persist(path)?;
     sync_folder(folder)
+}
+
+/// Gives a new file to whoever owns the file it replaces, or else the folder: a command run by root
+/// must not lock out a server that runs as somebody else. Nobody but root can, and need.
+pub(super) fn keep_owner(file: &File, replaced: &Path, folder: &Path) {
+    if let Ok(owner) = fs::metadata(replaced).or_else(|_| fs::metadata(folder)) {
+        let _ = fchown(file, Some(owner.uid()), Some(owner.gid()));
+    }
 }
 
 /// Whether only the owner may read or write the file.

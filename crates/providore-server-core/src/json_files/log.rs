@@ -24,7 +24,7 @@ use providore_pki::{
 use providore_wire::{DeviceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::files::sync_folder;
+use super::files::{keep_owner, sync_folder};
 use crate::{Issued, StoreError, not_revoked, revoked_at};
 
 /// Entries that one sync covers at most.
@@ -93,12 +93,16 @@ impl Log {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
+        let is_new = !path.exists();
         let mut file = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
             .mode(0o600)
             .open(path)?;
+        if is_new {
+            keep_owner(&file, folder, folder);
+        }
         sync_folder(folder)?;
         let mut index = Index::default();
         file.lock()?;

@@ -1,7 +1,10 @@
 //! The store itself: where things lie, what is held in memory, and when it is read again.
 
 use alloc::{format, string::String, sync::Arc, vec::Vec};
-use core::num::NonZeroUsize;
+use core::{
+    num::NonZeroUsize,
+    sync::atomic::{AtomicU64, Ordering},
+};
 use std::{
     fs::{self, File, OpenOptions},
     io,
@@ -17,7 +20,7 @@ use providore_wire::{DeviceId, FirmwareVersion, Timestamp};
 
 use super::{
     devices::{self, DeviceEdit, Devices, LoadError},
-    files::{Stamp, absent, beneath, read_bounded, write_private},
+    files::{Stamp, absent, beneath, keep_owner, read_bounded, write_private},
     image::{Digests, FileImage},
     log::Log,
 };
@@ -75,13 +78,22 @@ impl Layout {
     }
 }
 
+/// A configuration in memory: which file it was, and when that was looked at.
+struct Held {
+    stamp: Stamp,
+    config: Document,
+    epoch: u64,
+}
+
 /// Devices, configurations, images and certificates in files.
 pub struct JsonStore {
     layout: Layout,
     devices: RwLock<Arc<Devices>>,
     /// The devices file that was read last, also one that could not be used.
     seen: Mutex<Option<Stamp>>,
-    configs: Mutex<LruCache<PathBuf, (Stamp, Document)>>,
+    configs: Mutex<LruCache<PathBuf, Held>>,
+    /// Counts [`JsonStore::refresh`]: between two of them a file is looked at once.
+    epoch: AtomicU64,
     digests: Arc<Digests>,
     log: Log,
 }
@@ -100,6 +112,7 @@ impl JsonStore {
             devices: RwLock::new(Arc::new(devices)),
             seen: Mutex::new(stamp),
             configs: Mutex::new(LruCache::new(HELD_CONFIGS)),
+            epoch: AtomicU64::new(0),
             digests: Arc::new(Digests::new(HELD_DIGESTS)),
             log,
         })
@@ -110,14 +123,15 @@ impl JsonStore {
         &self.layout
     }
 
-    /// Reads the devices file and the log again, if they changed. Call it every second or so, off
-    /// the threads that answer requests.
+    /// Reads the devices file and the log again, if they changed, and lets configurations be looked
+    /// at again. Call it every second or so, off the threads that answer requests.
     ///
     /// Returns whether there are new devices records.
     ///
     /// # Errors
     /// [`LoadError`], once for each state of each file: the last good records stay in use.
     pub fn refresh(&self) -> Result<bool, LoadError> {
+        self.epoch.fetch_add(1, Ordering::Relaxed);
         self.log
             .refresh(&self.layout.log())
             .map_err(LoadError::Log)?;
@@ -153,8 +167,9 @@ impl JsonStore {
             Err(error) => absent(error).map_err(LoadError::Read)?.unwrap_or_default(),
         };
         let value = edit(&mut entries)?;
-        let devices = devices::devices(&entries)?;
         let bytes = serde_json::to_vec_pretty(&entries).map_err(LoadError::Json)?;
+        // What is read back is what every later start will read.
+        let devices = devices::parse(&bytes)?;
         write_private(path, &bytes).map_err(LoadError::Write)?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         *seen = stamp(path).map_err(LoadError::Read)?;
@@ -198,14 +213,21 @@ impl ConfigStore for JsonStore {
         let file = file.map_or("config.json", |file| file.as_str());
         let fault = |error| StoreError::new(format!("config of {}: {file}", device.id), error);
         let name = self.layout.config.join(device.id.as_str()).join(file);
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        if let Some(held) = self.held_configs().get(&name)
+            && held.epoch == epoch
+        {
+            return Ok(Some(held.config.clone()));
+        }
         let stamp = match fs::metadata(&name) {
             Ok(metadata) => Stamp::of(&metadata),
             Err(error) => return absent(error).map_err(fault),
         };
-        if let Some((held, config)) = self.held_configs().get(&name)
-            && *held == stamp
+        if let Some(held) = self.held_configs().get_mut(&name)
+            && held.stamp == stamp
         {
-            return Ok(Some(config.clone()));
+            held.epoch = epoch;
+            return Ok(Some(held.config.clone()));
         }
         let (layout, id, part) = (
             self.layout.clone(),
@@ -231,14 +253,19 @@ impl ConfigStore for JsonStore {
         let Some(bytes) = bytes else { return Ok(None) };
         let config = Document::new(Bytes::from(bytes));
         if config.bytes().len() <= HELD_CONFIG_LEN {
-            self.held_configs().put(name, (stamp, config.clone()));
+            let held = Held {
+                stamp,
+                config: config.clone(),
+                epoch,
+            };
+            self.held_configs().put(name, held);
         }
         Ok(Some(config))
     }
 }
 
 impl JsonStore {
-    fn held_configs(&self) -> std::sync::MutexGuard<'_, LruCache<PathBuf, (Stamp, Document)>> {
+    fn held_configs(&self) -> std::sync::MutexGuard<'_, LruCache<PathBuf, Held>> {
         self.configs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -384,12 +411,16 @@ fn lock_beside(path: &Path) -> io::Result<File> {
     if let Some(folder) = lock.parent() {
         fs::create_dir_all(folder)?;
     }
+    let is_new = !lock.exists();
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(lock)?;
+        .open(&lock)?;
+    if is_new && let Some(folder) = lock.parent() {
+        keep_owner(&file, path, folder);
+    }
     file.lock()?;
     Ok(file)
 }

@@ -17,7 +17,6 @@ use crate::{
 pub(super) struct Authenticated<'a> {
     device: Arc<Device>,
     verified: VerifiedRequest<'a>,
-    created: Timestamp,
     received: &'a Request<'a>,
 }
 
@@ -30,11 +29,6 @@ impl<'a> Authenticated<'a> {
     /// What it signed.
     pub(super) const fn verified(&self) -> &VerifiedRequest<'a> {
         &self.verified
-    }
-
-    /// When it was signed, by the device's clock.
-    pub(super) const fn created(&self) -> Timestamp {
-        self.created
     }
 
     /// A header field, which this dialect does not sign: take it as a wish.
@@ -67,7 +61,7 @@ where
             .map_err(|_| refuse(None, Reason::Method))?;
         let head = RequestHead::parse(method, target.path(), request.fields.iter().copied())
             .map_err(|error| refuse(None, Reason::Malformed(error)))?;
-        let (claimed, created) = (head.device().clone(), head.created());
+        let claimed = head.device().clone();
         let device = match self.store.device(&claimed).await {
             Ok(device) => device.filter(|device| device.dialect == Dialect::Original),
             Err(error) => return Err(self.fault(&error)),
@@ -75,7 +69,8 @@ where
         // A stranger's request is verified as well, so that the time taken does not tell.
         let mut key = device
             .as_ref()
-            .map_or_else(|| self.stranger.clone(), |d| d.key());
+            .map_or(&self.stranger, |device| device.key())
+            .share();
         let verdict = verify_request(head, request.body, &mut key, &self.settings.original, now);
         let device = device.ok_or_else(|| refuse(Some(&claimed), Reason::UnknownDevice))?;
         let verified =
@@ -86,7 +81,6 @@ where
         Ok(Authenticated {
             device,
             verified,
-            created,
             received: request,
         })
     }

@@ -64,7 +64,9 @@ where
         // wrong, and delays nobody.
         let late_s = newest
             .filter(|newest| newest.at.seconds_since(moment.now) <= skew_s)
-            .map_or(0, |newest| newest.at.seconds_since(asked.created()));
+            .map_or(0, |newest| {
+                newest.at.seconds_since(asked.verified().created())
+            });
         let old = usage == Use::Repeated || late_s > 0;
         let counts = skew_s.saturating_neg()..=i64::from(self.settings.same_csr_s);
         let known = issued.iter().rev().find(|entry| {

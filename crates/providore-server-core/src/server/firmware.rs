@@ -1,6 +1,6 @@
 //! `GET /firmware/check` and `GET /firmware`.
 
-use alloc::format;
+use alloc::{format, string::String};
 
 use providore_wire::Target;
 
@@ -93,7 +93,7 @@ where
         Ok(answer
             .with("content-type", "application/octet-stream")
             .with("accept-ranges", "bytes")
-            .with("x-firmware-version", release.version.as_str())
+            .with("x-firmware-version", String::from(release.version.as_str()))
             .with("etag", etag))
     }
 }

@@ -178,6 +178,12 @@ impl<'a> VerifiedRequest<'a> {
         self.head.signature()
     }
 
+    /// When the device says it signed.
+    #[must_use]
+    pub const fn created(&self) -> Timestamp {
+        self.head.created()
+    }
+
     /// The last second at which the same bytes would be accepted again.
     #[must_use]
     pub const fn valid_until(&self) -> Timestamp {

@@ -11,8 +11,6 @@
 //! the deployed server in two points that no deployed client touches: a repeated parameter and an
 //! unbalanced quote are refused.
 
-use core::fmt;
-
 use crate::{DeviceId, ParseError, ParseErrorKind, Signature, Text};
 
 /// The device that a request claims to come from, and its signature.
@@ -94,16 +92,19 @@ impl Authorization {
     /// The one spelling that is written: both values quoted, `key-id` first.
     #[must_use]
     pub fn to_text(&self) -> Text<{ Self::TEXT_LEN }> {
-        use fmt::Write as _;
         let mut text = Text::new();
         // TEXT_LEN is the sum of the longest parts, so this always fits.
         let signature = self.signature.to_base64();
-        let _ = write!(
-            text,
-            "Hmac key-id=\"{}\", signature=\"{}\"",
-            self.device,
-            signature.as_str()
-        );
+        let parts = [
+            "Hmac key-id=\"",
+            self.device.as_str(),
+            "\", signature=\"",
+            signature.as_str(),
+            "\"",
+        ];
+        for part in parts {
+            let _ = text.push_str(part);
+        }
         text
     }
 }

@@ -1,11 +1,69 @@
 //! Events of the core, to the log and to the metrics.
 
-use metrics::counter;
+use metrics::{Counter, counter};
 use providore_server_core::{Audit, Event};
+use providore_wire::Route;
 
 /// Writes every event down.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Log;
+#[derive(Debug)]
+pub(super) struct Log {
+    answers: Answers,
+}
+
+/// A counter for each route and status, made once: looking one up by its labels costs more than
+/// verifying a request does.
+#[derive(Debug)]
+struct Answers(Vec<(Option<Route>, u16, Counter)>);
+
+/// The codes that the core sends to authenticated devices.
+const STATUSES: [(u16, &str); 12] = [
+    (200, "200"),
+    (204, "204"),
+    (206, "206"),
+    (302, "302"),
+    (304, "304"),
+    (404, "404"),
+    (405, "405"),
+    (415, "415"),
+    (416, "416"),
+    (422, "422"),
+    (429, "429"),
+    (503, "503"),
+];
+
+impl Answers {
+    fn new() -> Self {
+        let routes = Route::ALL.map(Some).into_iter().chain([None]);
+        let counters = routes.flat_map(|route| {
+            STATUSES.map(|(status, label)| {
+                let path = route.map_or("none", Route::path);
+                let name = "providore_answers_total";
+                (
+                    route,
+                    status,
+                    counter!(name, "route" => path, "status" => label),
+                )
+            })
+        });
+        Self(counters.collect())
+    }
+
+    fn count(&self, route: Option<Route>, status: u16) {
+        let known = self.0.iter().find(|(r, s, _)| (*r, *s) == (route, status));
+        if let Some((.., counter)) = known {
+            counter.increment(1);
+        }
+    }
+}
+
+impl Log {
+    /// A log whose counters belong to the recorder that is installed by now.
+    pub(super) fn new() -> Self {
+        Self {
+            answers: Answers::new(),
+        }
+    }
+}
 
 impl Audit for Log {
     fn record(&self, event: &Event<'_>) {
@@ -21,10 +79,8 @@ impl Audit for Log {
                 route,
                 status,
             } => {
-                let route = route.map_or("none", providore_wire::Route::path);
-                let code = status_label(*status);
-                counter!("providore_answers_total", "route" => route, "status" => code)
-                    .increment(1);
+                self.answers.count(*route, *status);
+                let route = route.map_or("none", Route::path);
                 tracing::debug!(%device, route, status, "answered");
             }
             Event::Limited {
@@ -57,24 +113,5 @@ impl Audit for Log {
             }
             _ => {}
         }
-    }
-}
-
-/// A label that costs no allocation for the codes that are sent.
-fn status_label(status: u16) -> &'static str {
-    match status {
-        200 => "200",
-        204 => "204",
-        206 => "206",
-        302 => "302",
-        304 => "304",
-        404 => "404",
-        405 => "405",
-        415 => "415",
-        416 => "416",
-        422 => "422",
-        429 => "429",
-        503 => "503",
-        _ => "other",
     }
 }

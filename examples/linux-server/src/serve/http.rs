@@ -1,6 +1,7 @@
 //! Between HTTP and the core: nothing is decided here but sizes and times.
 
 use std::{
+    borrow::Cow,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -58,7 +59,7 @@ async fn provision(
 ) -> HttpResponse {
     let began = clock::instant();
     let answer = answer(&app, peer.ip(), request).await;
-    metrics::histogram!("providore_answer_seconds").record(began.elapsed().as_secs_f64());
+    app.answer_seconds.record(began.elapsed().as_secs_f64());
     answer
 }
 
@@ -117,9 +118,13 @@ fn into_http<I: Image + 'static>(answer: Response<I>) -> HttpResponse {
     *response.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in answer.fields {
+        let value = match value {
+            Cow::Borrowed(value) => HeaderValue::from_str(value),
+            Cow::Owned(value) => HeaderValue::from_maybe_shared(bytes::Bytes::from(value)),
+        };
         // The core writes visible ASCII only; were it ever wrong, the field is missing, not the
         // answer.
-        if let Ok(value) = HeaderValue::try_from(value) {
+        if let Ok(value) = value {
             response
                 .headers_mut()
                 .append(HeaderName::from_static(name), value);

@@ -1,0 +1,296 @@
+//! The contracts of `DeviceStore`, `ConfigStore`, `FirmwareStore` and `CertificateLog`.
+
+use alloc::sync::Arc;
+
+use futures_lite::future::block_on;
+use providore_pki::{
+    SerialNumber,
+    crl::{Revocation, RevocationReason},
+};
+use providore_server_core::{
+    CertificateLog, ConfigStore, Device, DeviceStore, Document, FirmwareStore, Image, Issued,
+};
+use providore_wire::DeviceId;
+use sha2::{Digest as _, Sha256};
+
+use crate::parties::{CONFIG, CONFIG_1, Peer, at, image};
+
+/// Runs the contract of [`DeviceStore`] over a store that is [`stocked`](crate::parties::stocked)
+/// with `dev1` and holds a disabled device `off` beside it.
+///
+/// # Panics
+/// Where the implementation differs from the contract.
+pub fn device_store(store: &impl DeviceStore) {
+    let known = find(store, "dev1").expect("a device that was stored");
+    assert_eq!(known.id.as_str(), "dev1");
+    assert!(known.enabled);
+    let versions: Vec<_> = known.releases.iter().map(|r| r.version.as_str()).collect();
+    assert_eq!(versions, ["1.0.0", "2.0.0"], "oldest first");
+    assert_eq!(
+        known.releases[0].next,
+        Some(known.releases[1].version.clone())
+    );
+    let off = find(store, "off").expect("a disabled device is found as well");
+    assert!(!off.enabled);
+    for stranger in ["dev2", "DEV1", "dev", "dev11", "__proto__", "devices.json"] {
+        assert!(find(store, stranger).is_none(), "{stranger}");
+    }
+}
+
+/// Runs the contract of [`ConfigStore`] over a store like that of [`device_store`].
+///
+/// # Panics
+/// Where the implementation differs from the contract.
+pub fn config_store(store: &(impl DeviceStore + ConfigStore)) {
+    let device = find(store, "dev1").expect("a device that was stored");
+    let config = |device: &Device, release: Option<usize>| -> Option<Document> {
+        let release = release.map(|index| &device.releases[index]);
+        block_on(store.config(device, release)).expect("no fault")
+    };
+    for (release, expected) in [(Some(0), CONFIG_1), (Some(1), CONFIG), (None, CONFIG)] {
+        let found = config(&device, release).expect("a configuration that was stored");
+        assert_eq!(found.bytes(), expected, "{release:?}");
+        let digest: [u8; 32] = Sha256::digest(expected).into();
+        assert_eq!(found.sha256(), &digest);
+        assert_eq!(config(&device, release), Some(found), "asked again");
+    }
+    let off = find(store, "off").expect("a device that was stored");
+    assert_eq!(config(&off, None), None, "another device's is not its own");
+}
+
+/// Runs the contract of [`FirmwareStore`] and [`Image`] over a store like that of [`device_store`].
+/// `replace` puts other bytes in the place of the image of 2.0.0, as a deployment does it.
+///
+/// # Panics
+/// Where the implementation differs from the contract.
+pub fn firmware_store<S: DeviceStore + FirmwareStore>(store: &S, replace: impl FnOnce(&[u8])) {
+    let device = find(store, "dev1").expect("a device that was stored");
+    let open = |index: usize| -> Option<S::Image> {
+        block_on(store.image(&device.releases[index])).expect("no fault")
+    };
+    for (index, version) in [(0, "1.0.0"), (1, "2.0.0")] {
+        let opened = open(index).expect("an image that was stored");
+        check_image(&opened, &image(version));
+    }
+    let mut unknown = device.releases[0].clone();
+    unknown.version = "3.0.0".parse().expect("a version");
+    assert!(block_on(store.image(&unknown)).expect("no fault").is_none());
+    unknown = device.releases[0].clone();
+    unknown.hardware = "other".parse().expect("a name");
+    assert!(block_on(store.image(&unknown)).expect("no fault").is_none());
+
+    let before = open(1).expect("an image that was stored");
+    replace(b"other bytes");
+    check_image(&before, &image("2.0.0"));
+    check_image(&open(1).expect("the new image"), b"other bytes");
+}
+
+fn check_image(image: &impl Image, expected: &[u8]) {
+    let size = expected.len() as u64;
+    let digest: [u8; 32] = Sha256::digest(expected).into();
+    assert_eq!((image.size(), image.sha256()), (size, digest));
+    let read = |offset: u64, length: usize| {
+        block_on(image.read(offset, length))
+            .expect("no fault")
+            .to_vec()
+    };
+    let mut whole = Vec::new();
+    while (whole.len() as u64) < size {
+        let piece = read(whole.len() as u64, 70_001);
+        assert!(
+            !piece.is_empty() && piece.len() <= 70_001,
+            "{}",
+            piece.len()
+        );
+        whole.extend(piece);
+    }
+    assert_eq!(whole, expected);
+    let last = read(size.saturating_sub(1), 100);
+    assert_eq!(
+        last,
+        expected[expected.len() - 1..],
+        "no more than there is"
+    );
+    assert_eq!(read(size, 100), b"", "nothing at the end");
+    assert_eq!(read(size.saturating_add(7), 100), b"", "and behind it");
+    assert_eq!(read(0, 0), b"");
+}
+
+/// Runs the contract of [`CertificateLog`]; `make` makes an empty one.
+///
+/// # Panics
+/// Where the implementation differs from the contract.
+pub fn certificate_log<S: CertificateLog>(mut make: impl FnMut() -> S) {
+    entries_come_back_oldest_first(&make());
+    a_serial_number_is_taken_once(&make());
+    a_successor_revokes_after_the_overlap(&make());
+    a_revocation_by_hand_counts_at_once(&make());
+    what_has_expired_is_not_listed(&make());
+    entries_at_once_are_all_there(&make());
+}
+
+fn entries_come_back_oldest_first(log: &impl CertificateLog) {
+    assert_eq!(issued(log, "dev1"), []);
+    let entries = [
+        entry("dev1", 3, 0),
+        entry("dev2", 2, 0),
+        entry("dev1", 1, 5),
+    ];
+    for entry in &entries {
+        append(log, entry.clone());
+    }
+    assert_eq!(
+        issued(log, "dev1"),
+        [entries[0].clone(), entries[2].clone()]
+    );
+    assert_eq!(issued(log, "dev2"), [entries[1].clone()]);
+    assert_eq!(issued(log, "dev"), []);
+}
+
+fn a_serial_number_is_taken_once(log: &impl CertificateLog) {
+    append(log, entry("dev1", 1, 0));
+    for again in [entry("dev1", 1, 0), entry("dev2", 1, 9)] {
+        assert!(
+            block_on(log.append(again)).is_err(),
+            "a serial number twice"
+        );
+    }
+    assert_eq!(issued(log, "dev1").len(), 1);
+    assert_eq!(issued(log, "dev2"), []);
+}
+
+fn a_successor_revokes_after_the_overlap(log: &impl CertificateLog) {
+    for (serial, seconds) in [(1, 0), (2, 1000), (3, 1500)] {
+        append(log, entry("dev1", serial, seconds));
+    }
+    append(log, entry("dev2", 4, 0));
+    for (seconds, expected) in [
+        (1000, &[][..]),
+        (1099, &[]),
+        (1100, &[1]),
+        (1599, &[1]),
+        (1600, &[1, 2]),
+        (100_000, &[1, 2]),
+    ] {
+        assert_eq!(revoked(log, seconds, 100), expected, "at {seconds}");
+    }
+    let listed = block_on(log.revocations(at(1100), 100)).expect("no fault");
+    assert_eq!(listed[0].reason(), RevocationReason::Superseded);
+    assert_eq!(
+        listed[0].at_unix(),
+        unix(1100),
+        "not before the overlap was over"
+    );
+    assert_eq!(issued(log, "dev1").len(), 3, "superseded is still issued");
+}
+
+fn a_revocation_by_hand_counts_at_once(log: &impl CertificateLog) {
+    for (serial, seconds) in [(1, 0), (2, 10), (3, 20)] {
+        append(log, entry("dev1", serial, seconds));
+    }
+    revoke(log, 2, 30);
+    revoke(log, 2, 40);
+    let listed = block_on(log.revocations(at(30), 1000)).expect("no fault");
+    assert_eq!(listed.len(), 1);
+    assert_eq!(
+        (listed[0].at_unix(), *listed[0].serial()),
+        (unix(30), number(2))
+    );
+    let left: Vec<_> = issued(log, "dev1")
+        .iter()
+        .map(|entry| entry.serial)
+        .collect();
+    assert_eq!(left, [number(3)], "neither it nor what it superseded");
+    revoke(log, 3, 50);
+    assert_eq!(issued(log, "dev1"), []);
+    assert_eq!(revoked(log, 5000, 1000), [1, 2, 3]);
+    // One that the log has never seen.
+    revoke(log, 9, 60);
+    assert_eq!(revoked(log, 5000, 1000), [1, 2, 3, 9]);
+    append(log, entry("dev1", 4, 70));
+    assert_eq!(issued(log, "dev1").len(), 1);
+}
+
+fn what_has_expired_is_not_listed(log: &impl CertificateLog) {
+    append(log, entry("dev1", 1, 0));
+    append(log, entry("dev1", 2, 10));
+    append(log, entry("dev2", 3, 0));
+    revoke(log, 3, 20);
+    assert_eq!(revoked(log, LIFE_S, 0), [1, 3]);
+    assert!(revoked(log, LIFE_S.saturating_add(1), 0).is_empty());
+}
+
+fn entries_at_once_are_all_there(log: &impl CertificateLog) {
+    std::thread::scope(|scope| {
+        for task in 0..16_u64 {
+            scope.spawn(move || {
+                for count in 0..8 {
+                    append(log, entry(&format!("dev{task}"), task * 8 + count + 1, 0));
+                }
+            });
+        }
+    });
+    for task in 0..16_u64 {
+        let found = issued(log, &format!("dev{task}"));
+        let found: Vec<_> = found.iter().map(|entry| entry.serial).collect();
+        let expected: Vec<_> = (1..=8).map(|count| number(task * 8 + count)).collect();
+        assert_eq!(found, expected, "dev{task}");
+    }
+}
+
+/// The life of a certificate here, in seconds.
+const LIFE_S: i64 = 7_776_000;
+
+fn find(store: &impl DeviceStore, id: &str) -> Option<Arc<Device>> {
+    let id: DeviceId = Peer::new(id).id;
+    block_on(store.device(&id)).expect("no fault")
+}
+
+fn entry(device: &str, serial: u64, seconds: i64) -> Issued {
+    Issued {
+        device: device.parse().expect("a device id"),
+        serial: number(serial),
+        csr_sha256: [7; 32],
+        at: at(seconds),
+        not_after: at(LIFE_S),
+        chain_pem: format!("certificate {serial}\n"),
+    }
+}
+
+fn number(number: u64) -> SerialNumber {
+    SerialNumber::from_be_bytes(&number.to_be_bytes()).expect("not zero")
+}
+
+fn unix(seconds: i64) -> u64 {
+    u64::try_from(at(seconds).unix()).expect("after 1970")
+}
+
+fn append(log: &impl CertificateLog, entry: Issued) {
+    block_on(log.append(entry)).expect("a new entry");
+}
+
+fn issued(log: &impl CertificateLog, device: &str) -> Vec<Issued> {
+    let device: DeviceId = device.parse().expect("a device id");
+    let issued = block_on(log.issued(&device)).expect("no fault");
+    issued.iter().map(|entry| Issued::clone(entry)).collect()
+}
+
+fn revoke(log: &impl CertificateLog, serial: u64, seconds: i64) {
+    let reason = RevocationReason::KeyCompromise;
+    let revocation = Revocation::new(number(serial), unix(seconds), unix(LIFE_S), reason);
+    block_on(log.revoke(revocation)).expect("no fault");
+}
+
+/// What is revoked, by number.
+fn revoked(log: &impl CertificateLog, seconds: i64, overlap_s: u32) -> Vec<u64> {
+    let listed = block_on(log.revocations(at(seconds), overlap_s)).expect("no fault");
+    let mut numbers: Vec<_> = listed
+        .iter()
+        .map(|entry| {
+            let digits = entry.serial().as_be_bytes().iter();
+            digits.fold(0, |sum, digit| sum * 256 + u64::from(*digit))
+        })
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}

@@ -1,0 +1,84 @@
+//! Every store passes the suites of its traits.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{fs, path::Path};
+
+use futures_lite::future::block_on;
+use providore_server_core::{
+    MemoryStore,
+    json_files::{JsonStore, Layout, write_private},
+};
+use providore_testkit::{
+    SharedStore, conformance,
+    parties::{CONFIG, CONFIG_1, Peer, image, stocked},
+};
+
+fn memory() -> MemoryStore {
+    let store = stocked(&Peer::new("dev1"));
+    let mut off = Peer::new("off").record();
+    off.enabled = false;
+    block_on(store.put_device(off));
+    store
+}
+
+/// What `stocked` is, in files.
+fn json(folder: &Path) -> JsonStore {
+    let write = |name: &str, bytes: &[u8]| write_private(&folder.join(name), bytes).unwrap();
+    let devices = r#"{
+        "off": { "secretKey": "s", "disabled": true },
+        "dev1": { "secretKey": "s", "firmware": [
+            { "type": "board", "version": "1.0.0", "config": "v1.json", "next": "2.0.0" },
+            { "type": "board", "version": "2.0.0" }
+        ] }
+    }"#;
+    write("configStore/devices.json", devices.as_bytes());
+    write("configStore/dev1/v1.json", CONFIG_1.as_bytes());
+    write("configStore/dev1/config.json", CONFIG.as_bytes());
+    for version in ["1.0.0", "2.0.0"] {
+        write(
+            &format!("firmwareStore/board/{version}/app.bin"),
+            &image(version),
+        );
+    }
+    JsonStore::open(Layout::below(folder)).unwrap()
+}
+
+#[test]
+fn memory_store() {
+    let store = memory();
+    conformance::device_store(&store);
+    conformance::config_store(&store);
+    conformance::firmware_store(&store, |bytes| {
+        let name = |text: &str| text.parse().unwrap();
+        block_on(store.put_image(name("board"), name("2.0.0"), bytes.to_vec()));
+    });
+    conformance::certificate_log(MemoryStore::default);
+}
+
+#[test]
+fn json_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = json(folder.path());
+    conformance::device_store(&store);
+    conformance::config_store(&store);
+    conformance::firmware_store(&store, |bytes| {
+        let path = folder.path().join("firmwareStore/board/2.0.0/app.bin");
+        write_private(&path, bytes).unwrap();
+    });
+    let mut folders = Vec::new();
+    conformance::certificate_log(|| {
+        folders.push(tempfile::tempdir().unwrap());
+        let folder = folders.last().unwrap().path();
+        fs::create_dir_all(folder.join("configStore")).unwrap();
+        JsonStore::open(Layout::below(folder)).unwrap()
+    });
+}
+
+#[test]
+fn a_store_that_is_shared() {
+    let store = SharedStore::new(memory());
+    conformance::device_store(&store);
+    conformance::config_store(&store);
+    conformance::certificate_log(|| SharedStore::new(MemoryStore::default()));
+}

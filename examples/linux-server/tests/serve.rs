@@ -1,0 +1,19 @@
+//! The server as a process: real sockets, real signals, raw bytes as deployed clients send them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "tests of a program for Linux, with helpers that clippy.toml does not exempt"
+)]
+
+mod serve {
+    mod running;
+
+    mod abuse;
+    mod deployed;
+    mod operation;
+    mod quickstart;
+}

@@ -1,0 +1,175 @@
+//! What a server must stand: too much, too slow, too often, malformed.
+
+use std::{io::Write as _, thread, time::Duration};
+
+use super::running::{SECRET, Site, read_answer, signed};
+
+const UNSIGNED: &str = "GET /config HTTP/1.1\r\nhost: x\r\n\r\n";
+
+fn check(what: &str, bytes: impl AsRef<[u8]>, expected: &[u16]) {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    let answer = server.raw(bytes);
+    assert!(expected.contains(&answer.status), "{what}: {answer:?}");
+    // Whatever came, the next request is answered.
+    assert_eq!(
+        server.ask("GET", "/config", "1.0.0", b"").status,
+        200,
+        "after {what}"
+    );
+}
+
+#[test]
+fn malformed_messages_have_a_clear_status_and_harm_nobody() {
+    check("no HTTP", "\x16\x03\x01\x02\x00", &[0, 400]);
+    check(
+        "unknown method",
+        "BREW /config HTTP/1.1\r\nhost: x\r\n\r\n",
+        &[401],
+    );
+    check("no signature", UNSIGNED, &[401]);
+    check(
+        "unknown path, no signature",
+        "GET /x HTTP/1.1\r\nhost: x\r\n\r\n",
+        &[401],
+    );
+    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(2000));
+    check("long target", long, &[400, 414]);
+    let wide = format!(
+        "GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
+        "a".repeat(40_000)
+    );
+    check("large header", wide, &[431]);
+    let many = format!(
+        "GET / HTTP/1.1\r\nhost: x\r\n{}\r\n",
+        "x: y\r\n".repeat(200)
+    );
+    check("many headers", many, &[431]);
+    let large = signed(
+        "dev1",
+        SECRET,
+        "POST",
+        "/certificates/request",
+        "1",
+        &[b'x'; 20_000],
+    );
+    check("large body", large, &[413]);
+    let garbage = signed(
+        "dev1",
+        SECRET,
+        "POST",
+        "/certificates/request",
+        "1",
+        b"garbage",
+    );
+    check("no CSR", garbage, &[422]);
+    let twice = String::from_utf8(signed("dev1", SECRET, "GET", "/config", "1", b"")).unwrap();
+    check(
+        "a header twice",
+        twice.replace("expiry", "created-at: 2026\r\nexpiry"),
+        &[401],
+    );
+}
+
+#[test]
+fn all_failures_of_authentication_look_alike_to_the_byte() {
+    let site = Site::new();
+    let mut records: serde_json::Value =
+        serde_json::from_str(&super::running::devices(&[("dev1", SECRET), ("off", "s")])).unwrap();
+    records["off"]["disabled"] = true.into();
+    site.write("configStore/devices.json", records.to_string());
+    let server = site.serve(&[]);
+    let good = String::from_utf8(signed("dev1", SECRET, "GET", "/config", "1.0.0", b"")).unwrap();
+    let attempts = [
+        UNSIGNED.into(),
+        String::from_utf8(signed("nobody", SECRET, "GET", "/config", "1.0.0", b"")).unwrap(),
+        String::from_utf8(signed("off", "s", "GET", "/config", "1.0.0", b"")).unwrap(),
+        String::from_utf8(signed("dev1", "wrong", "GET", "/config", "1.0.0", b"")).unwrap(),
+        good.replace("expiry: 2", "expiry: 1"),
+        good.replace("1.0.0", "1.0.1"),
+        good.replace("Hmac", "hmac"),
+        good.replace("created-at: ", "created-at: yesterday"),
+    ];
+    let shown = |answer: super::running::Answer| {
+        let date = |line: &&str| !line.starts_with("date:");
+        (
+            answer.head.lines().filter(date).collect::<String>(),
+            answer.body,
+        )
+    };
+    let first = shown(server.raw(&attempts[0]));
+    assert!(first.0.contains("401"), "{first:?}");
+    for attempt in &attempts {
+        assert_eq!(shown(server.raw(attempt)), first, "{attempt}");
+    }
+    drop(server);
+    let server = site.serve(&[]);
+    for (attempt, reason) in [
+        (&attempts[1], "unknown device"),
+        (&attempts[2], "device is disabled"),
+        (&attempts[3], "signature does not match"),
+        (&attempts[7], "header created-at"),
+    ] {
+        server.raw(attempt);
+        server.wait_for(reason);
+    }
+}
+
+#[test]
+fn slow_senders_are_cut_off_and_hold_nobody_up() {
+    let site = Site::new();
+    site.write(
+        "slow.toml",
+        "http = \"127.0.0.1:0\"\n[limits]\nrequest_timeout_s = 1\n",
+    );
+    let config = site.path("slow.toml");
+    let server = site.serve(&["--config", config.to_str().unwrap()]);
+    let mut head = server.connect();
+    head.write_all(b"GET /config HTTP/1.1\r\nhost:").unwrap();
+    let mut body = server.connect();
+    let request = signed(
+        "dev1",
+        SECRET,
+        "POST",
+        "/certificates/request",
+        "1",
+        b"0123456789",
+    );
+    body.write_all(&request[..request.len() - 5]).unwrap();
+    assert_eq!(server.ask("GET", "/config", "1.0.0", b"").status, 200);
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(read_answer(&mut body).status, 408);
+    assert!([0, 408].contains(&read_answer(&mut head).status));
+}
+
+#[test]
+fn a_device_that_asks_too_often_is_told_when_to_come_again() {
+    let site = Site::new();
+    let both = super::running::devices(&[("dev1", SECRET), ("dev2", "another")]);
+    site.write("configStore/devices.json", both);
+    site.write("configStore/dev2/one.json", "{}");
+    let server = site.serve(&["--device-per-minute", "2"]);
+    for _ in 0..2 {
+        assert_eq!(server.ask("GET", "/config", "1.0.0", b"").status, 200);
+    }
+    let refused = server.ask("GET", "/config", "1.0.0", b"");
+    assert!(
+        refused.status == 429 && refused.bears(SECRET),
+        "{refused:?}"
+    );
+    let wait: u32 = refused.field("retry-after").unwrap().parse().unwrap();
+    assert!((1..=31).contains(&wait));
+    let other = server.raw(signed("dev2", "another", "GET", "/config", "1.0.0", b""));
+    assert_eq!(other.status, 200);
+}
+
+#[test]
+fn an_address_that_asks_too_often_is_refused_before_any_work() {
+    let site = Site::new();
+    let server = site.serve(&["--address-per-second", "1"]);
+    let statuses: Vec<u16> = (0..15).map(|_| server.raw(UNSIGNED).status).collect();
+    assert!(
+        statuses.contains(&401) && statuses.contains(&429),
+        "{statuses:?}"
+    );
+}
