@@ -414,7 +414,11 @@ where
         };
         Answer {
             status: response.status,
-            fields: response.fields,
+            fields: response
+                .fields
+                .into_iter()
+                .map(|(name, value)| (name, value.into_owned()))
+                .collect(),
             body,
             signed,
         }

@@ -1,11 +1,12 @@
 //! The server as a process: real sockets, real signals, raw bytes as deployed clients send them.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::string_slice,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
     clippy::std_instead_of_core,
-    clippy::std_instead_of_alloc,
     reason = "tests of a program for Linux, with helpers that clippy.toml does not exempt"
 )]
 

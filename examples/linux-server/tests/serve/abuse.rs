@@ -51,7 +51,7 @@ fn malformed_messages_have_a_clear_status_and_harm_nobody() {
         "POST",
         "/certificates/request",
         "1",
-        &[b'x'; 20_000],
+        &vec![b'x'; 20_000],
     );
     check("large body", large, &[413]);
     let garbage = signed(

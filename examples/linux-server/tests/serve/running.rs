@@ -258,7 +258,7 @@ pub(super) fn signed(
 /// Reads one answer; a connection that ends before any byte is status 0.
 pub(super) fn read_answer(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
-    let mut chunk = [0; 64 * 1024];
+    let mut chunk = vec![0; 64 * 1024];
     let (head, mut body) = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let body = bytes.split_off(end + 4);
