@@ -412,9 +412,12 @@ where
             ),
             _ => (Vec::new(), Vec::new()),
         };
+        let fields = response.fields.into_iter();
         Answer {
             status: response.status,
-            fields: response.fields,
+            fields: fields
+                .map(|(name, value)| (name, value.into_owned()))
+                .collect(),
             body,
             signed,
         }

@@ -1,0 +1,54 @@
+//! A fleet that starts in one second, at a server that can answer only so many.
+
+use providore_server_core::Settings;
+use providore_testkit::simulator::{Task, TokenBucket, Unit, Weather, World};
+
+/// Starts so many devices at once, and expects that the last is provisioned within `hours`.
+fn check(devices: usize, (per_s, burst): (u32, u32), permille: u64, hours: u64) {
+    let limits = TokenBucket::new(per_s, burst);
+    let world = World::with(Settings::DEFAULT, Some(limits.clone()));
+    let roots_pem = world.root_pem();
+    let mut units: Vec<Unit> = (0..devices)
+        .map(|index| {
+            let weather = Weather::storm(index as u64, permille);
+            Unit::new(&world, &format!("dev{index}"), weather).with_roots(&roots_pem)
+        })
+        .collect();
+    let lives = units.iter_mut().map(|unit| {
+        let world = &world;
+        Box::pin(async move {
+            let days = unit.live(100).await;
+            (days, world.timeline().now_ms())
+        }) as Task<'_, _>
+    });
+    let mut ends: Vec<u64> = world
+        .run_all(lives.collect())
+        .into_iter()
+        .map(|(days, at_ms)| {
+            assert!(days.is_some(), "a device was starved");
+            at_ms / 1000
+        })
+        .collect();
+    ends.sort_unstable();
+    let (median, last) = (ends[ends.len() / 2], ends[ends.len() - 1]);
+    let (admitted, refused) = limits.counts();
+    println!(
+        "{devices} devices, {per_s}/s: {admitted} admitted, {refused} told to wait, \
+         half provisioned after {median} s, all after {last} s"
+    );
+    assert!(last <= hours * 3600, "the last one after {last} s");
+    for unit in &units {
+        assert!(unit.is_provisioned());
+        assert_eq!(world.issued(&unit.peer).len(), 1, "{}", unit.peer.id);
+    }
+}
+
+#[test]
+fn a_thousand_devices_after_a_blackout_are_all_provisioned() {
+    check(1000, (20, 40), 0, 6);
+}
+
+#[test]
+fn a_hundred_devices_on_a_bad_network_are_all_provisioned() {
+    check(100, (2, 4), 200, 24);
+}
