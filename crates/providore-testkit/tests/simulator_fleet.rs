@@ -19,7 +19,7 @@ fn check(devices: usize, (per_s, burst): (u32, u32), permille: u64, hours: u64) 
         Box::pin(async move {
             let days = unit.live(100).await;
             (days, world.timeline().now_ms())
-        }) as Task<'_, _>
+        }) as Task<'_, (Option<u32>, u64)>
     });
     let mut ends: Vec<u64> = world
         .run_all(lives.collect())
