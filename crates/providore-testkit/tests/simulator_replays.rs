@@ -84,15 +84,16 @@ fn within_the_skew_the_answer_before_cannot_be_told_from_the_new_one() {
 #[test]
 fn no_day_on_old_answers_changes_anything() {
     let mut tried = 0;
-    for before in 0..12 {
+    for before in 0..7 {
         let world = World::new();
         let mut unit = Unit::new(&world, "dev1", Weather::fair());
         assert!(world.run(unit.live(5)).is_some());
         let (slot, storage) = (unit.slot.clone(), unit.storage.clone());
         world.pass_s(3600);
         let earlier = unit.link.log().len();
-        // The same old answer, whatever is asked.
-        let replay = move |index| vec![Fault::Replayed((before + index) % (earlier + index))];
+        // The same old answer, whatever is asked: one from before, not one kept back just now.
+        let back = before % earlier;
+        let replay = move |index| vec![Fault::Replayed(index + back)];
         unit.link.set_weather(Weather::new(replay));
         world.run(async {
             let mut agent = unit.start();

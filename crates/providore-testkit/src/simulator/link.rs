@@ -42,7 +42,7 @@ pub enum Fault {
         /// Which bit of it, 0 to 7.
         bit: u8,
     },
-    /// In place of the answer comes the one before it, or the so-manieth before that.
+    /// In place of the answer comes the one before it, or one so many before that.
     Replayed(usize),
     /// The connection breaks after so many bytes, those of the request first.
     Reset(usize),
@@ -149,6 +149,13 @@ impl Recorded {
     #[must_use]
     pub fn wire_len(&self) -> usize {
         request_len(&self.request) + head_len(&self.answer) + self.answer.body.len()
+    }
+
+    /// How many bytes [`Fault::Flipped`] can hit: the field values and the body.
+    #[must_use]
+    pub fn answer_len(&self) -> usize {
+        let values = self.answer.fields.iter().map(|(_, value)| value.len());
+        values.sum::<usize>() + self.answer.body.len()
     }
 
     /// The value of a field of the answer, as text.
