@@ -1,5 +1,11 @@
 //! A fleet that starts in one second, at a server that can answer only so many.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use providore_client::Record;
 use providore_server_core::Settings;
 use providore_testkit::simulator::{Task, TokenBucket, Unit, Weather, World};

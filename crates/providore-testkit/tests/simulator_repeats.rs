@@ -1,5 +1,11 @@
 //! A certificate request that is sent, delivered or answered more than once issues one certificate.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use providore_client::{CertificateStep, Record};
 use providore_testkit::simulator::{Fault, TIMEOUT_MS, Unit, Weather, World};
 

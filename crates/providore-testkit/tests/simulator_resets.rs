@@ -1,6 +1,12 @@
 //! A connection that breaks at any byte, an answer that ends at any byte, any bit that flips: what
 //! is stored is whole, and the next exchange succeeds.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use providore_client::Record;
 use providore_testkit::simulator::{CONFIG_1, Fault, Unit, Weather, World, image};
 

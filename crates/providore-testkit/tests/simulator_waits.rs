@@ -1,5 +1,12 @@
 //! What a server asks a device to wait, it waits.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 use providore_server_core::Settings;
 use providore_testkit::simulator::{Fault, Link, TokenBucket, Unit, Weather, World};
 
@@ -27,7 +34,7 @@ fn a_device_waits_while_a_store_fails() {
     let mut asked = 0;
     for part in ["device", "config", "image", "read", "append", "issued"] {
         let world = World::new();
-        let faults = vec![Fault::StoreFails(part)];
+        let faults = [Fault::StoreFails(part)];
         let weather =
             Weather::new(move |index| faults.iter().filter(|_| index < 12).copied().collect());
         let mut unit = Unit::new(&world, "dev1", weather);
