@@ -1,9 +1,6 @@
 //! Power that fails at any write, on a network that fails as well.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 
 use providore_client::Record;
 use providore_testkit::simulator::{CONFIG_1, CONFIG_2, Unit, Weather, World, image};

@@ -1,9 +1,6 @@
 //! On a bad network the device gets everything all the same, and never less than it had.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 
 use providore_testkit::simulator::{Unit, Weather, World};
 
