@@ -150,7 +150,7 @@ fn config(answer: &Answer, head: &BorrowedHead<'_>, chunk_len: usize) {
 
 fn firmware(answer: &Answer, head: &BorrowedHead<'_>, chunk_len: usize) {
     let mut device = device();
-    let version = "2.0.0-rc.1+b:7".parse().expect("a version");
+    let version = "2.0.0-rc.1+b:7 x".parse().expect("a version");
     let download = FirmwareDownload::new(version, ImageCheck::new(b"\xe9", 2, 200));
     let exchange = Exchange::ask(download, &mut device, now()).expect("signs");
     let target = Target::parse(exchange.request().target()).expect("a target");

@@ -123,7 +123,9 @@ pub fn target(data: &[u8]) {
                 assert_eq!(path.strip_suffix('/').unwrap_or(&path), route.path());
             }
             if let Ok(Some(version)) = read.version() {
-                let again = format!("/firmware?version={}", version.as_str().replace('+', "%2B"));
+                let escaped = version.as_str().replace('+', "%2B");
+                let escaped = escaped.replace(':', "%3A").replace(' ', "%20");
+                let again = format!("/firmware?version={escaped}");
                 let again = Target::parse(&again).expect("a version has no other escape");
                 assert_eq!(again.version(), Ok(Some(version)));
             }
