@@ -17,6 +17,7 @@
 //! | [`conformance`] | one suite for each trait, run over every implementation |
 //! | [`PeripheralKey`] | a model of a MAC key that is locked in hardware |
 //! | [`parties`] | a device and a server that talk to each other in virtual time |
+//! | [`simulator`] | an agent and a server on a link that loses, delays, repeats and damages |
 //! | [`SharedStore`] | a store that outlives its server, and fails when told to |
 //! | [`with_verified`] | a request that was really signed and verified |
 
@@ -34,6 +35,7 @@ pub mod parties;
 mod peripheral;
 mod requests;
 mod shared_store;
+pub mod simulator;
 pub mod vectors;
 
 pub use peripheral::PeripheralKey;

@@ -412,11 +412,10 @@ where
             ),
             _ => (Vec::new(), Vec::new()),
         };
+        let fields = response.fields.into_iter();
         Answer {
             status: response.status,
-            fields: response
-                .fields
-                .into_iter()
+            fields: fields
                 .map(|(name, value)| (name, value.into_owned()))
                 .collect(),
             body,

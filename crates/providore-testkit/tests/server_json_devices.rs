@@ -448,7 +448,9 @@ fn site() -> (Data, Site<JsonStore>, Peer) {
     (data, site, peer)
 }
 
+/// Asks after the store has looked at its files again, as a server lets it every half second.
 fn ask(site: &Site<JsonStore>, peer: &Peer, target: &str) -> Answer {
+    let _ = site.server.store().refresh();
     let answer = site.ask(&peer.get(target, at(0)), at(0));
     peer.verify(&answer, at(0)).map(|_| ()).unwrap();
     answer
@@ -474,7 +476,7 @@ fn configurations_and_images_lie_where_the_original_put_them() {
 }
 
 #[test]
-fn a_new_file_is_served_at_the_next_request() {
+fn a_new_file_is_served_after_the_next_look() {
     let (data, site, peer) = site();
     let tag = |target| ask(&site, &peer, target).field("etag").unwrap().to_owned();
     for (file, target) in [

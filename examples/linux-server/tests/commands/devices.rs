@@ -293,7 +293,7 @@ fn a_broken_devices_file_is_named_and_left_as_it_is() {
             assert_eq!(after, before, "{args:?}");
         }
     };
-    check(r#"{"old": "hunter2","#, "not a JSON object");
+    check(r#"{"old": "hunter2","#, "not JSON");
     check(r#"["hunter2"]"#, "not a JSON object");
     check(
         r#"{"old": {"secretKey": "hunter2", "certificate": {"days": 0}}}"#,

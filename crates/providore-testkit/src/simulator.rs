@@ -1,0 +1,29 @@
+//! Agents and a server on links that lose, delay, repeat and damage: no socket, no clock, no sleep.
+//!
+//! A [`World`] is one server and virtual time. A [`Unit`] is a device in it: the real
+//! [`Agent`](providore_client::Agent) over a [`Link`], whose [`Weather`] says what goes wrong.
+//! Equal seeds give equal days.
+//!
+//! ```
+//! use providore_testkit::simulator::{Fault, Unit, Weather, World};
+//!
+//! let world = World::new();
+//! let mut unit = Unit::new(&world, "dev1", Weather::script(&[Fault::AnswerLost]));
+//! let days = world.run(unit.live(3));
+//! assert_eq!(days, Some(2)); // one until the new firmware runs, one on it
+//! assert_eq!(unit.version().as_str(), "2.0.0");
+//! ```
+
+mod limits;
+mod link;
+mod prng;
+mod time;
+mod unit;
+mod world;
+
+pub use limits::TokenBucket;
+pub use link::{Fault, Link, Recorded, TIMEOUT_MS, Weather};
+pub use prng::Prng;
+pub use time::{Task, Timeline};
+pub use unit::{CONFIG_1, CONFIG_2, SkewedClock, Unit, UnitParts, image};
+pub use world::World;
