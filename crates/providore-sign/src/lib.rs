@@ -28,6 +28,7 @@
 //! |---|---|
 //! | [`MacKey`], [`SoftwareKey`], [`SharedKey`] | a key that takes pieces and yields a tag; hardware fits |
 //! | [`original`] | requests and answers of the `Original` dialect |
+//! | [`subkeys`] | a key for each purpose and each device, from one secret |
 //! | [`Freshness`] | which validity windows count |
 //! | [`ReplayGuard`] | first time or seen before |
 //! | [`HeaderInstructions`] | what signing asks the application to set |
@@ -47,6 +48,7 @@ mod key;
 pub mod original;
 mod refusal;
 mod replay;
+pub mod subkeys;
 
 pub use freshness::Freshness;
 pub use instructions::HeaderInstructions;
