@@ -8,6 +8,7 @@
 
 pub mod certificates;
 pub mod client;
+pub mod coding;
 mod fields;
 pub mod machines;
 pub mod messages;
@@ -36,6 +37,7 @@ targets! {
     client::entity_tag,
     client::exchange,
     client::server_address,
+    coding::content_decoder,
     machines::replay_guard,
     machines::response_verifier,
     messages::request_head,

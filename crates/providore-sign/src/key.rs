@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use hmac::{Hmac, KeyInit as _, Mac as _, digest::CtOutput};
+use hmac::{
+    Hmac, KeyInit as _, Mac as _,
+    digest::{CtOutput, Key},
+};
 use providore_wire::Signature;
 use sha2::Sha256;
 
@@ -86,6 +89,11 @@ impl ComputedTag {
         Signature::new((*self.0.as_bytes()).into())
     }
 
+    /// The tag as a secret of its own: what a key derives.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes().as_ref()
+    }
+
     /// Whether a received signature is this tag, in constant time.
     #[must_use]
     pub fn matches(&self, signature: &Signature) -> bool {
@@ -144,6 +152,21 @@ impl SoftwareKey {
 }
 
 impl SoftwareKey {
+    /// A key from what another key computed. HMAC fills a short key with zeros up to the block of
+    /// its hash (RFC 2104 section 2), so this is [`Self::new`] for a length that cannot be wrong.
+    pub(crate) fn from_tag(tag: &ComputedTag) -> Self {
+        let mut block = Key::<HmacSha256>::default();
+        for (slot, byte) in block.iter_mut().zip(tag.as_bytes()) {
+            *slot = *byte;
+        }
+        let keyed = HmacSha256::new(&block);
+        block.fill(0);
+        Self {
+            keyed,
+            running: None,
+        }
+    }
+
     /// A computation of its own over this key, which other computations may share: what a server
     /// uses for each message.
     #[must_use]

@@ -28,6 +28,8 @@
 //! |---|---|
 //! | [`MacKey`], [`SoftwareKey`], [`SharedKey`] | a key that takes pieces and yields a tag; hardware fits |
 //! | [`original`] | requests and answers of the `Original` dialect |
+//! | [`subkeys`] | a key for each purpose and each device, from one secret |
+//! | `content_coding` | encryption of what is secret: the content coding `aes128gcm` (RFC 8188) |
 //! | [`Freshness`] | which validity windows count |
 //! | [`ReplayGuard`] | first time or seen before |
 //! | [`HeaderInstructions`] | what signing asks the application to set |
@@ -36,17 +38,21 @@
 //! | feature | adds |
 //! |---|---|
 //! | `alloc` | `BoundedReplayGuard`, the guard of a server |
+//! | `content-coding` | `content_coding`, with AES-GCM |
 #![no_std]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg(feature = "content-coding")]
+pub mod content_coding;
 mod freshness;
 mod instructions;
 mod key;
 pub mod original;
 mod refusal;
 mod replay;
+pub mod subkeys;
 
 pub use freshness::Freshness;
 pub use instructions::HeaderInstructions;
