@@ -88,3 +88,40 @@ fn digest(member: Member<'_>) -> Result<[u8; 32], ParseError> {
     }
     Err(fails(ParseErrorKind::WrongType))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENT: &[u8] = b"sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:";
+
+    fn check(value: &[u8], expected: Result<bool, (ParseErrorKind, usize)>) {
+        let seen = DigestField::parse(value).map(|field| {
+            let written = field.sha256().as_ref().map(DigestField::write_sha256);
+            written.is_some_and(|written| written.as_str().as_bytes() == SENT)
+        });
+        assert_eq!(seen.map_err(|e| (e.kind(), e.offset())), expected);
+    }
+
+    #[test]
+    fn sha_256_is_found_among_others() {
+        check(SENT, Ok(true));
+        check(
+            b"sha-512=1, sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE:, x",
+            Ok(true),
+        );
+        check(b"sha-512=:AA==:", Ok(false));
+        check(b"", Ok(false));
+        let field = DigestField::parse(b"a=1, b=2").unwrap();
+        assert!(field.algorithms().eq(["a", "b"]));
+    }
+
+    #[test]
+    fn a_digest_that_is_none_is_refused() {
+        check(b"sha-256=:AA==:", Err((ParseErrorKind::InvalidBytes, 8)));
+        check(b"sha-256=1", Err((ParseErrorKind::WrongType, 8)));
+        check(b"sha-256", Err((ParseErrorKind::WrongType, 7)));
+        check(b"a=1, a=1", Err((ParseErrorKind::Duplicate, 0)));
+        check(b"a=1 b", Err((ParseErrorKind::UnexpectedByte, 4)));
+    }
+}

@@ -73,3 +73,6 @@ pub use draft::Draft;
 pub use fields::{SignatureInput, Signatures, signature_field};
 pub use message::{RequestParts, ResponseParts};
 pub use parameters::SignatureParameters;
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ fn check_item(item: &str, expected: Result<&str, (ParseErrorKind, usize)>) {
     let expected = expected.as_deref();
     check(
         &format!("a={item}"),
-        expected.map_err(|(kind, offset)| (*kind, offset + 2)),
+        expected.map_err(|(kind, offset)| (*kind, offset.saturating_add(2))),
     );
 }
 
