@@ -47,7 +47,7 @@ impl<'a> SignatureInput<'a> {
     pub fn get(&self, label: &str) -> Result<Option<SignatureParameters<'a>>, ParseError> {
         match self.0.get(label) {
             None => Ok(None),
-            Some(Member::InnerList(list)) => SignatureParameters::of_list(list).map(Some),
+            Some(Member::InnerList(list)) => SignatureParameters::from_list(list).map(Some),
             Some(Member::Item(item)) => {
                 Err(ParseError::new(ParseErrorKind::WrongType, item.offset()))
             }

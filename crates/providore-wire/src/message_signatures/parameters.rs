@@ -31,10 +31,15 @@ impl<'a> SignatureParameters<'a> {
     /// not define; [`ParseErrorKind::UnsupportedParameter`] for `sf`, `bs`, `tr` and others;
     /// [`ParseErrorKind::WrongType`] for a known parameter of another type.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        Self::of_list(InnerList::parse(value)?)
+        Self::from_list(InnerList::parse(value)?)
     }
 
-    pub(super) fn of_list(list: InnerList<'a>) -> Result<Self, ParseError> {
+    /// Takes an inner list, such as a member that [`find_only`](crate::structured::find_only)
+    /// found in a `Signature-Input` of several lines.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn from_list(list: InnerList<'a>) -> Result<Self, ParseError> {
         check_components(&list)?;
         for (name, value) in list.parameters() {
             let fits = match name {
