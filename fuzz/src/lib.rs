@@ -13,6 +13,7 @@ mod fields;
 pub mod machines;
 pub mod messages;
 pub mod server;
+pub mod structured;
 pub mod values;
 
 /// A fuzz target.
@@ -46,6 +47,11 @@ targets! {
     server::devices_json,
     server::file_name,
     server::server_handle,
+    structured::content_digest,
+    structured::signature_base,
+    structured::signature_input,
+    structured::structured_dictionary,
+    structured::structured_vs_sfv,
     values::authorization,
     values::device_id,
     values::signature,

@@ -68,4 +68,19 @@ pub enum ParseErrorKind {
     /// A word that is not one of the known ones.
     #[error("unknown name")]
     Unknown,
+    /// More members, items or parameters than the limit, which the module documents.
+    #[error("more parts than the limit")]
+    TooMany,
+    /// A structured field type that no field here uses: a decimal, a date or a display string.
+    #[error("type of structured field is not supported")]
+    UnsupportedType,
+    /// A component parameter of RFC 9421 that is not supported, or not where it stands.
+    #[error("component parameter is not supported here")]
+    UnsupportedParameter,
+    /// A structured field value of another type than the one that belongs there.
+    #[error("value of another type is needed")]
+    WrongType,
+    /// A byte sequence that is not base64, or not of the length that is needed.
+    #[error("not the base64 that is needed")]
+    InvalidBytes,
 }

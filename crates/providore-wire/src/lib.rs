@@ -24,6 +24,9 @@
 //! | [`Target`], [`Route`], [`Method`] | what is asked for |
 //! | [`Signature`] | a published HMAC tag and its base64 |
 //! | [`original`] | headers and canonical strings of the `Original` dialect |
+//! | [`structured`] | structured fields (RFC 9651), bounded, in borrowed views |
+//! | [`message_signatures`] | signature parameters and signature bases of RFC 9421 |
+//! | [`digest_fields`] | `Content-Digest` and `Repr-Digest` of RFC 9530 |
 //! | [`Dialect`] | which dialect an application chose |
 //! | [`ParseError`] | what was wrong, and at which byte |
 //!
@@ -31,12 +34,15 @@
 #![no_std]
 
 mod dialect;
+pub mod digest_fields;
 mod error;
 mod id;
+pub mod message_signatures;
 mod method;
 pub mod original;
 mod route;
 mod signature;
+pub mod structured;
 mod target;
 mod text;
 mod timestamp;

@@ -30,3 +30,5 @@ pub use authorization::Authorization;
 pub use canonical::{CanonicalRequest, CanonicalResponseTail, Form};
 pub use fields::{Field, HeadError};
 pub use head::{RequestHead, ResponseHead};
+
+pub(crate) use fields::trim;

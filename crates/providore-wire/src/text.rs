@@ -43,6 +43,23 @@ impl<const N: usize> Text<N> {
     }
 }
 
+impl<const N: usize> Text<N> {
+    /// Collects the pieces that `write` hands to its sink.
+    pub(crate) fn collect(
+        write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), ParseError>) -> Result<(), ParseError>,
+    ) -> Result<Self, ParseError> {
+        let mut text = Self::new();
+        write(&mut |piece| match core::str::from_utf8(piece) {
+            Ok(piece) => text.push_str(piece),
+            Err(error) => Err(ParseError::new(
+                ParseErrorKind::UnexpectedByte,
+                error.valid_up_to(),
+            )),
+        })?;
+        Ok(text)
+    }
+}
+
 impl<const N: usize> core::fmt::Write for Text<N> {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
         self.0.push_str(text).map_err(|_| core::fmt::Error)

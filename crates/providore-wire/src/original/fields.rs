@@ -99,7 +99,8 @@ impl Field {
     }
 }
 
-fn trim(value: &[u8]) -> &[u8] {
+/// The value without the blanks around it (RFC 9110 section 5.5).
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
     let mut value = value;
     while let Some((b' ' | b'\t', rest)) = value.split_first() {
         value = rest;

@@ -1,0 +1,123 @@
+//! Byte sequences.
+//!
+//! ```text
+//! sf-binary = ":" base64 ":"
+//! base64    = *( ALPHA / DIGIT / "+" / "/" ) *"="
+//! ```
+//!
+//! Missing padding and bits behind the last byte are tolerated, as RFC 9651 section 4.2.7 asks;
+//! what is written has neither fault.
+
+use base64::{
+    Engine as _,
+    alphabet::STANDARD as ALPHABET,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
+};
+
+use super::cursor::Cursor;
+use crate::{ParseError, ParseErrorKind};
+
+/// Bytes, still in base64.
+#[derive(Debug, Clone, Copy)]
+pub struct ByteSequence<'a> {
+    /// Digits of the alphabet only, without padding.
+    digits: &'a str,
+}
+
+impl<'a> ByteSequence<'a> {
+    /// The bytes, decoded one by one.
+    pub fn iter(&self) -> impl Iterator<Item = u8> + Clone + use<'a> {
+        self.digits.as_bytes().chunks(4).flat_map(|digits| {
+            let mut group = [0; 3];
+            let length = TOLERANT.decode_slice(digits, &mut group).unwrap_or(0);
+            group.into_iter().take(length)
+        })
+    }
+
+    /// The bytes, if there are exactly `N`.
+    #[must_use]
+    pub fn to_array<const N: usize>(&self) -> Option<[u8; N]> {
+        let mut bytes = self.iter();
+        let mut array = [0; N];
+        for slot in &mut array {
+            *slot = bytes.next()?;
+        }
+        bytes.next().is_none().then_some(array)
+    }
+
+    /// Reads from the opening colon to behind the closing one.
+    pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
+        cursor.expect(b':')?;
+        let start = cursor.offset();
+        let text = cursor.take_while(|byte| byte != b':');
+        cursor.expect(b':')?;
+        let digits = text.trim_end_matches('=');
+        let padding = text.len().saturating_sub(digits.len());
+        let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+        if let Some(at) = digits.bytes().position(|byte| !is_digit(byte)) {
+            let offset = start.saturating_add(at);
+            return Err(ParseError::new(ParseErrorKind::InvalidBytes, offset));
+        }
+        let most_padding = match digits.len() % 4 {
+            0 => Some(0),
+            2 => Some(2),
+            3 => Some(1),
+            _ => None,
+        };
+        if most_padding.is_none_or(|most| padding > most) {
+            return Err(ParseError::new(ParseErrorKind::InvalidBytes, start));
+        }
+        Ok(Self { digits })
+    }
+
+    pub(super) fn write<E>(&self, sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        write_groups(self.iter(), sink)
+    }
+}
+
+impl PartialEq for ByteSequence<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for ByteSequence<'_> {}
+
+/// Writes plain bytes as a byte sequence.
+pub(crate) fn write_bytes<E>(
+    bytes: &[u8],
+    sink: &mut (impl FnMut(&[u8]) -> Result<(), E> + ?Sized),
+) -> Result<(), E> {
+    write_groups(bytes.iter().copied(), sink)
+}
+
+fn write_groups<E>(
+    mut bytes: impl Iterator<Item = u8>,
+    sink: &mut (impl FnMut(&[u8]) -> Result<(), E> + ?Sized),
+) -> Result<(), E> {
+    sink(b":")?;
+    loop {
+        let mut group = [0; 3];
+        let mut length = 0_usize;
+        for (slot, byte) in group.iter_mut().zip(bytes.by_ref().take(3)) {
+            *slot = byte;
+            length = length.saturating_add(1);
+        }
+        let mut digits = [0; 4];
+        // Three bytes always take four digits.
+        let written = STANDARD
+            .encode_slice(group.get(..length).unwrap_or_default(), &mut digits)
+            .unwrap_or(0);
+        if written == 0 {
+            return sink(b":");
+        }
+        sink(&digits)?;
+    }
+}
+
+const TOLERANT: GeneralPurpose = GeneralPurpose::new(
+    &ALPHABET,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
