@@ -46,6 +46,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Section 2 allows content without any record, a header alone, and the Python package `http_ece`
+//! writes empty content so. Anybody can cut a message down to that, since no tag
+//! covers it: it is refused here, and empty content is encoded as one record.
+//!
 //! The coding does not authenticate `rs`, nor how a message was labelled: whoever relies on that it
 //! came encrypted checks the label too (section 4.1), which the `Signed` dialect does by signing it.
 
