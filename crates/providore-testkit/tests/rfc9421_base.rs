@@ -20,17 +20,18 @@ const SHARED_SECRET: &str =
 
 /// The head of a message, read as plainly as possible.
 struct Head {
-    first: Vec<String>,
+    first: [String; 3],
     fields: Vec<(String, String)>,
 }
 
 impl Head {
     fn read(text: &str) -> Self {
         let mut lines = text.lines();
-        let first = lines.next().unwrap().split(' ').map(String::from);
+        let first = lines.next().unwrap().splitn(3, ' ').map(String::from);
+        let first: Vec<_> = first.collect();
         let fields = lines.map(|line| line.split_once(':').unwrap());
         Self {
-            first: first.collect(),
+            first: first.try_into().unwrap(),
             fields: fields
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
