@@ -179,15 +179,18 @@ impl SoftwareKey {
 }
 
 impl MacKey for SoftwareKey {
+    #[inline]
     fn begin(&mut self) -> Result<(), KeyError> {
         self.running = Some(self.keyed.clone());
         Ok(())
     }
 
+    #[inline]
     fn update(&mut self, data: &[u8]) -> Result<(), KeyError> {
         update(&mut self.running, data)
     }
 
+    #[inline]
     fn finish(&mut self) -> Result<ComputedTag, KeyError> {
         finish(&mut self.running)
     }
@@ -201,15 +204,18 @@ pub struct SharedKey<'k> {
 }
 
 impl MacKey for SharedKey<'_> {
+    #[inline]
     fn begin(&mut self) -> Result<(), KeyError> {
         self.running = Some(self.keyed.clone());
         Ok(())
     }
 
+    #[inline]
     fn update(&mut self, data: &[u8]) -> Result<(), KeyError> {
         update(&mut self.running, data)
     }
 
+    #[inline]
     fn finish(&mut self) -> Result<ComputedTag, KeyError> {
         finish(&mut self.running)
     }
@@ -221,11 +227,13 @@ impl fmt::Debug for SharedKey<'_> {
     }
 }
 
+#[inline]
 fn update(running: &mut Option<HmacSha256>, data: &[u8]) -> Result<(), KeyError> {
     running.as_mut().ok_or(KeyError::NotStarted)?.update(data);
     Ok(())
 }
 
+#[inline]
 fn finish(running: &mut Option<HmacSha256>) -> Result<ComputedTag, KeyError> {
     let running = running.take().ok_or(KeyError::NotStarted)?;
     Ok(ComputedTag(running.finalize()))

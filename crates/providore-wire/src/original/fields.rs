@@ -71,6 +71,7 @@ pub(super) fn collect<'a, const N: usize>(
                     return Err(field.fails(ParseErrorKind::Duplicate));
                 }
                 *slot = Some(trim(value));
+                break;
             }
         }
     }
