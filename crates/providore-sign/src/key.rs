@@ -149,9 +149,7 @@ impl SoftwareKey {
             running: None,
         })
     }
-}
 
-impl SoftwareKey {
     /// A key from what another key computed. HMAC fills a short key with zeros up to the block of
     /// its hash (RFC 2104 section 2), so this is [`Self::new`] for a length that cannot be wrong.
     pub(crate) fn from_tag(tag: &ComputedTag) -> Self {

@@ -13,6 +13,14 @@ fn software_key() {
 }
 
 #[test]
+fn shared_key() {
+    conformance::mac_key(|secret| {
+        let key: &SoftwareKey = Box::leak(Box::new(SoftwareKey::new(secret).unwrap()));
+        key.share()
+    });
+}
+
+#[test]
 fn peripheral_key() {
     conformance::mac_key(PeripheralKey::new);
 }
