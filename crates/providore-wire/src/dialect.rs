@@ -7,13 +7,24 @@ use crate::{ParseError, ParseErrorKind};
 /// The dialect an application chose for a device.
 ///
 /// A value of the device's record or of the client's configuration, never something that the
-/// network talks either side into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// network talks either side into. The order is that of strength: the weaker one is less.
+///
+/// ```
+/// use providore_wire::Dialect;
+///
+/// assert_eq!(Dialect::default(), Dialect::Signed);
+/// assert!(Dialect::Original < Dialect::Signed);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Dialect {
     /// What devices and clients of the first Providore speak: HMAC over method, path, version and
     /// validity, in `Authorization: Hmac`. Its weaknesses are listed in `docs/THREATS.md`.
     Original,
+    /// HTTP message signatures (RFC 9421) in both directions, the answer bound to its question,
+    /// with or without a clock, what is secret encrypted: `docs/PROTOCOL.md`.
+    #[default]
+    Signed,
 }
 
 impl Dialect {
@@ -22,6 +33,7 @@ impl Dialect {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Original => "original",
+            Self::Signed => "signed",
         }
     }
 }
@@ -38,6 +50,7 @@ impl FromStr for Dialect {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         match text {
             "original" => Ok(Self::Original),
+            "signed" => Ok(Self::Signed),
             _ => Err(ParseError::new(ParseErrorKind::Unknown, 0)),
         }
     }
