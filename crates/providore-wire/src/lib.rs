@@ -23,6 +23,7 @@
 //! | [`Timestamp`] | an instant: every deployed spelling in, RFC 3339 out |
 //! | [`Target`], [`Route`], [`Method`] | what is asked for |
 //! | [`Signature`] | a published HMAC tag and its base64 |
+//! | [`signed`] | the `Signed` dialect: a profile of RFC 9421 |
 //! | [`original`] | headers and canonical strings of the `Original` dialect |
 //! | [`structured`] | structured fields (RFC 9651), bounded, in borrowed views |
 //! | [`message_signatures`] | signature parameters and signature bases of RFC 9421 |
@@ -42,6 +43,7 @@ mod method;
 pub mod original;
 mod route;
 mod signature;
+pub mod signed;
 pub mod structured;
 mod target;
 mod text;

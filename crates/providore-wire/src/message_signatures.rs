@@ -10,8 +10,7 @@
 //! ```
 //!
 //! Which components a signature covers is data: [`Draft`] writes it, [`SignatureInput`] reads it,
-//! and both end in the [`SignatureParameters`] from which [`RequestParts`] and [`ResponseParts`]
-//! make the signature base, in pieces. No algorithm is known here; which components, parameters
+//! and from either [`RequestParts`] and [`ResponseParts`] make the signature base, in pieces. No algorithm is known here; which components, parameters
 //! and labels there must be is for a profile to say.
 //!
 //! Supported are all derived components, fields, and the component parameters `req`, `key` and
@@ -68,6 +67,7 @@ mod parameters;
 mod query;
 
 pub use accept::{AcceptSignature, RequestedSignature};
+pub use base::Covering;
 pub use component::{Component, ComponentName, Derived};
 pub use draft::Draft;
 pub use fields::{SignatureInput, Signatures, signature_field};

@@ -1,6 +1,6 @@
 //! What can be asked of a server.
 
-/// The routes of a provisioning server, shared by both dialects.
+/// The routes of a provisioning server. Three of them are of the `Signed` dialect alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Route {
@@ -14,6 +14,12 @@ pub enum Route {
     Certificate,
     /// `POST /certificates/request`: a CSR in, a certificate out.
     CertificateRequest,
+    /// `GET /time`: nothing but an authenticated time and a challenge (`Signed`).
+    Time,
+    /// `POST /report`: what became of an update or a configuration (`Signed`).
+    Report,
+    /// `GET /secret`: the secret that is to replace the device's own (`Signed`).
+    Secret,
     /// `GET /certificates/crl.pem`: the revocation list; needs no signature.
     CrlPem,
     /// `GET /certificates/crl.der`: the same in DER; needs no signature.
@@ -24,12 +30,15 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Config,
         Self::Firmware,
         Self::FirmwareCheck,
         Self::Certificate,
         Self::CertificateRequest,
+        Self::Time,
+        Self::Report,
+        Self::Secret,
         Self::CrlPem,
         Self::CrlDer,
         Self::CaPem,
@@ -61,6 +70,9 @@ impl Route {
             Self::FirmwareCheck => "/firmware/check",
             Self::Certificate => "/certificate",
             Self::CertificateRequest => "/certificates/request",
+            Self::Time => "/time",
+            Self::Report => "/report",
+            Self::Secret => "/secret",
             Self::CrlPem => "/certificates/crl.pem",
             Self::CrlDer => "/certificates/crl.der",
             Self::CaPem => "/certificates/ca.pem",

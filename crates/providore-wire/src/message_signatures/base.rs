@@ -1,26 +1,49 @@
 //! The lines of a signature base.
 
-use super::{component::Component, parameters::SignatureParameters};
+use super::{component::Component, draft::Draft, parameters::SignatureParameters};
 use crate::{
     ParseError, ParseErrorKind,
     original::trim,
     structured::{find_last, write_integer},
 };
 
+/// What says which components a signature covers: [`SignatureParameters`] that were received, or
+/// the [`Draft`] of a signature that is being made. Sealed.
+pub trait Covering<'a>: sealed::Lines<'a> {}
+
+impl<'a> Covering<'a> for SignatureParameters<'a> {}
+
+impl<'a> Covering<'a> for Draft<'a> {}
+
+pub(super) mod sealed {
+    use crate::{ParseError, message_signatures::component::Component};
+
+    pub trait Lines<'a> {
+        /// The covered components, in order.
+        fn covered(&self) -> impl Iterator<Item = Component<'a>>;
+
+        /// The value of `@signature-params`.
+        fn write_parameters<E: From<ParseError>>(
+            &self,
+            sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
+        ) -> Result<(), E>;
+    }
+}
+
 /// Section 2.5, with the value of each component from `value`.
-pub(super) fn write_base<'a, E, S: FnMut(&[u8]) -> Result<(), E>>(
-    parameters: &SignatureParameters<'a>,
+pub(super) fn write_base<'a, E: From<ParseError>, S: FnMut(&[u8]) -> Result<(), E>>(
+    covering: &impl Covering<'a>,
     sink: &mut S,
     value: impl Fn(&Component<'a>, &mut S) -> Result<(), E>,
 ) -> Result<(), E> {
-    for component in parameters.components() {
+    for component in covering.covered() {
         component.write(sink)?;
         sink(b": ")?;
         value(&component, sink)?;
         sink(b"\n")?;
     }
     sink(b"\"@signature-params\": ")?;
-    parameters.list().write(sink)
+    covering.write_parameters(sink)
 }
 
 /// Section 2.1: the values of all lines of a field, trimmed and joined; or, with `;key`, one

@@ -1,6 +1,6 @@
 //! Signature parameters that are to be written.
 
-use super::component::Component;
+use super::{base::sealed::Lines, component::Component};
 use crate::{
     ParseError, ParseErrorKind, Text,
     structured::{QuotedString, write_integer},
@@ -101,24 +101,42 @@ impl<'a> Draft<'a> {
     /// [`ParseErrorKind::Duplicate`] for a component that is repeated;
     /// [`ParseErrorKind::OutOfRange`] for a time of more than 15 digits.
     pub fn to_text<const N: usize>(&self) -> Result<Text<N>, ParseError> {
+        Text::collect(|sink| self.pieces(sink))
+    }
+
+    /// The inner list, piece by piece.
+    ///
+    /// # Errors
+    /// As [`Self::to_text`]; the first error of `sink`.
+    pub fn pieces<E: From<ParseError>>(
+        &self,
+        mut sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.write_parameters(&mut sink)
+    }
+
+    fn check(&self) -> Result<(), ParseError> {
         for (count, component) in self.components.iter().enumerate() {
             component.check()?;
-            if self
-                .components
-                .iter()
-                .take(count)
-                .any(|seen| seen == component)
-            {
+            let mut before = self.components.iter().take(count);
+            if before.any(|seen| seen == component) {
                 return Err(component.fails(ParseErrorKind::Duplicate));
             }
         }
-        Text::collect(|mut sink| self.write(&mut sink))
+        Ok(())
+    }
+}
+
+impl<'a> Lines<'a> for Draft<'a> {
+    fn covered(&self) -> impl Iterator<Item = Component<'a>> {
+        self.components.iter().copied()
     }
 
-    fn write(
+    fn write_parameters<E: From<ParseError>>(
         &self,
-        sink: &mut impl FnMut(&[u8]) -> Result<(), ParseError>,
-    ) -> Result<(), ParseError> {
+        sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.check()?;
         sink(b"(")?;
         for (count, component) in self.components.iter().enumerate() {
             if count > 0 {
@@ -130,7 +148,7 @@ impl<'a> Draft<'a> {
         for (name, value) in [(";created=", self.created), (";expires=", self.expires)] {
             if let Some(value) = value {
                 if value.unsigned_abs() > MAX_INTEGER {
-                    return Err(ParseError::new(ParseErrorKind::OutOfRange, 0));
+                    return Err(ParseError::new(ParseErrorKind::OutOfRange, 0).into());
                 }
                 sink(name.as_bytes())?;
                 write_integer(value, sink)?;

@@ -1,9 +1,8 @@
 //! A message as its signature sees it, borrowed from whatever HTTP library holds it.
 
 use super::{
-    base::{self, write_base},
+    base::{self, Covering, write_base},
     component::{Component, ComponentName, Derived},
-    parameters::SignatureParameters,
     query,
 };
 use crate::{ParseError, ParseErrorKind};
@@ -45,12 +44,12 @@ where
     /// [`ParseErrorKind::UnexpectedByte`] for a value with a line break (folded or not) or with
     /// bytes that are not ASCII, [`ParseErrorKind::UnsupportedParameter`] for `;req`, and what a
     /// field with `;key` has wrong in it. What went to `sink` until then is to be thrown away.
-    pub fn signature_base<E: From<ParseError>>(
+    pub fn signature_base<'c, E: From<ParseError>>(
         &self,
-        parameters: &SignatureParameters<'_>,
+        covering: &impl Covering<'c>,
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        write_base(parameters, &mut sink, |component, sink| {
+        write_base(covering, &mut sink, |component, sink| {
             if component.is_of_request() {
                 return Err(component.fails(ParseErrorKind::UnsupportedParameter).into());
             }
@@ -152,12 +151,12 @@ where
     /// As [`RequestParts::signature_base`]; [`ParseErrorKind::Missing`] also for `;req` without
     /// a request and for a component that only a request has;
     /// [`ParseErrorKind::OutOfRange`] for a status that has not three digits.
-    pub fn signature_base<E: From<ParseError>>(
+    pub fn signature_base<'c, E: From<ParseError>>(
         &self,
-        parameters: &SignatureParameters<'_>,
+        covering: &impl Covering<'c>,
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        write_base(parameters, &mut sink, |component, sink| {
+        write_base(covering, &mut sink, |component, sink| {
             let missing = component.fails(ParseErrorKind::Missing);
             match (component.is_of_request(), component.name()) {
                 (true, _) => {

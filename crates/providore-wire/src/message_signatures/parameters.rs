@@ -4,7 +4,7 @@
 //! ( component … ) [;created=integer] [;expires=integer] [;nonce="…"] [;alg="…"] [;keyid="…"] [;tag="…"]
 //! ```
 
-use super::component::Component;
+use super::{base::sealed::Lines, component::Component};
 use crate::{
     ParseError, ParseErrorKind, Text,
     structured::{BareItem, InnerList, MAX_ITEMS, Parameters, QuotedString, is_key},
@@ -124,9 +124,18 @@ impl<'a> SignatureParameters<'a> {
             self.list.pieces(sink)
         })
     }
+}
 
-    pub(super) const fn list(&self) -> &InnerList<'a> {
-        &self.list
+impl<'a> Lines<'a> for SignatureParameters<'a> {
+    fn covered(&self) -> impl Iterator<Item = Component<'a>> {
+        self.components()
+    }
+
+    fn write_parameters<E: From<ParseError>>(
+        &self,
+        sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.list.write(sink)
     }
 }
 

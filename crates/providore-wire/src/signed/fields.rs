@@ -1,0 +1,194 @@
+//! The fields that this profile looks at, and our signature among all of a message.
+
+use super::HeadError;
+use crate::{
+    ParseError, ParseErrorKind, Signature,
+    message_signatures::SignatureParameters,
+    original::trim,
+    structured::{BareItem, Dictionary, Member, find_only},
+};
+
+/// The fields that a request's signature covers if the request has them.
+pub const REQUEST_FIELDS: [&str; 7] = [
+    "content-type",
+    "content-digest",
+    "x-firmware-version",
+    super::CHALLENGE_FIELD,
+    "range",
+    "if-range",
+    "if-none-match",
+];
+
+/// The fields that a response's signature covers if the response has them.
+pub const RESPONSE_FIELDS: [&str; 9] = [
+    "content-type",
+    "content-encoding",
+    "content-digest",
+    "repr-digest",
+    "content-range",
+    "etag",
+    "location",
+    "retry-after",
+    super::CHALLENGE_FIELD,
+];
+
+/// The fields of a profile that a message has, in the order of the profile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found<'a, const N: usize> {
+    names: &'static [&'static str; N],
+    values: [Option<&'a [u8]>; N],
+}
+
+impl<'a, const N: usize> Found<'a, N> {
+    /// Finds them among all fields. One that is repeated is refused: to its reader the first may
+    /// count and to another the last.
+    pub(crate) fn among<'f: 'a>(
+        names: &'static [&'static str; N],
+        fields: impl IntoIterator<Item = (&'f str, &'f [u8])>,
+    ) -> Result<Self, HeadError> {
+        let mut values = [None; N];
+        for (field, value) in fields {
+            let slots = names.iter().zip(values.iter_mut());
+            for (name, slot) in slots {
+                if field.eq_ignore_ascii_case(name) {
+                    if slot.is_some() {
+                        let cause = ParseError::new(ParseErrorKind::Duplicate, 0);
+                        return Err(HeadError::Field { name, cause });
+                    }
+                    *slot = Some(trim(value));
+                }
+            }
+        }
+        Ok(Self { names, values })
+    }
+
+    /// Names and values of those that are there.
+    pub(crate) fn iter<'s>(
+        &'s self,
+    ) -> impl Iterator<Item = (&'s str, &'s [u8])> + Clone + use<'s, 'a, N> {
+        let pairs = self.names.iter().zip(&self.values);
+        pairs.filter_map(|(name, value)| Some((*name, (*value)?)))
+    }
+
+    /// Names of those that are there.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
+        let pairs = self.names.iter().zip(&self.values);
+        pairs.filter_map(|(name, value)| value.map(|_| *name))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&'a [u8]> {
+        let mut pairs = self.names.iter().zip(&self.values);
+        *pairs.find(|(field, _)| **field == name)?.1
+    }
+
+    /// Parses a field if it is there.
+    pub(crate) fn parse<T>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&'a [u8]) -> Result<T, ParseError>,
+    ) -> Result<Option<T>, HeadError> {
+        let parsed = self.get(name).map(parse).transpose();
+        parsed.map_err(|cause| HeadError::Field { name, cause })
+    }
+}
+
+/// Our signature among those of a message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ours<'a> {
+    pub(super) label: &'a str,
+    pub(super) parameters: SignatureParameters<'a>,
+    pub(super) signature: Signature,
+}
+
+impl<'a> Ours<'a> {
+    /// Finds the one signature with this tag, whatever others there are.
+    pub(super) fn find(
+        tag: &str,
+        fields: impl IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
+    ) -> Result<Self, HeadError> {
+        let lines = |name: &'static str| {
+            let fields = fields.clone().into_iter();
+            let lines = fields.filter(move |(field, _)| field.eq_ignore_ascii_case(name));
+            lines.map(|(_, value)| trim(value))
+        };
+        let malformed = |name: &'static str| move |cause| HeadError::Field { name, cause };
+        let mut found = None;
+        for line in lines(INPUT) {
+            let line = Dictionary::parse(line).map_err(malformed(INPUT))?;
+            if line.repeated_key().is_some() {
+                return Err(HeadError::SignedTwice);
+            }
+            for (label, member) in line {
+                let Member::InnerList(list) = member else {
+                    continue;
+                };
+                if !is_text(list.parameters().get("tag"), tag) {
+                    continue;
+                }
+                if found.replace((label, list)).is_some() {
+                    return Err(HeadError::SignedTwice);
+                }
+            }
+        }
+        let (label, list) = found.ok_or(HeadError::Unsigned)?;
+        // Another line may have the label once more, for a signature of another tag.
+        find_only(lines(INPUT), label).map_err(|_| HeadError::SignedTwice)?;
+        let parameters = SignatureParameters::from_list(list).map_err(malformed(INPUT))?;
+        let signature = match find_only(lines(SIGNATURE), label) {
+            Ok(Some(Member::Item(item))) => item,
+            Ok(_) => return Err(HeadError::Unsigned),
+            Err(error) if error.kind() == ParseErrorKind::Duplicate => {
+                return Err(HeadError::SignedTwice);
+            }
+            Err(error) => return Err(malformed(SIGNATURE)(error)),
+        };
+        let bad = ParseError::new(ParseErrorKind::InvalidBytes, signature.offset());
+        let BareItem::Bytes(bytes) = signature.bare() else {
+            return Err(malformed(SIGNATURE)(bad));
+        };
+        let signature = bytes.to_array().map(Signature::new);
+        Ok(Self {
+            label,
+            parameters,
+            signature: signature.ok_or(malformed(SIGNATURE)(bad))?,
+        })
+    }
+
+    /// That as many components are covered as there are `names`. None is covered twice and only
+    /// known ones are, so that which one is missing matters only for telling it.
+    pub(super) fn check_covered(
+        &self,
+        covered: usize,
+        mut names: impl Iterator<Item = &'static str> + Clone,
+    ) -> Result<(), HeadError> {
+        if covered == names.clone().count() {
+            return Ok(());
+        }
+        let covers = |wanted: &str| {
+            let mut components = self.parameters.components();
+            components.any(|component| component.name().as_str() == wanted)
+        };
+        let component = names.find(|name| !covers(name)).unwrap_or_default();
+        Err(HeadError::NotCovered { component })
+    }
+
+    /// The parameters that both directions have: the algorithm must be ours, and nothing unknown
+    /// may stand there.
+    pub(super) fn check_parameters(&self) -> Result<(), HeadError> {
+        let algorithm = self.parameters.algorithm().and_then(|it| it.as_plain());
+        if algorithm != Some(super::ALGORITHM) {
+            return Err(HeadError::Parameter { name: "alg" });
+        }
+        match self.parameters.unknown_parameter() {
+            Some(_) => Err(HeadError::UnknownParameter),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_text(item: Option<BareItem<'_>>, text: &str) -> bool {
+    matches!(item, Some(BareItem::String(value)) if value == *text)
+}
+
+pub(super) const INPUT: &str = "signature-input";
+pub(super) const SIGNATURE: &str = "signature";

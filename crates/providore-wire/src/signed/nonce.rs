@@ -1,0 +1,68 @@
+//! What makes a request unique.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::{ParseError, ParseErrorKind, Text};
+
+/// The `nonce` of a request: 16 random bytes; base64url without padding in text (RFC 4648
+/// section 5).
+///
+/// ```
+/// use providore_wire::signed::Nonce;
+///
+/// let nonce = Nonce::new([7; 16]);
+/// assert_eq!(nonce.to_text().as_str(), "BwcHBwcHBwcHBwcHBwcHBw");
+/// assert_eq!(Nonce::parse("BwcHBwcHBwcHBwcHBwcHBw").unwrap(), nonce);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Nonce([u8; Self::LEN]);
+
+impl Nonce {
+    /// The length in bytes: two devices, or one device twice, never draw the same.
+    pub const LEN: usize = 16;
+
+    /// The length of the text form.
+    pub const TEXT_LEN: usize = 22;
+
+    /// Wraps fresh random bytes.
+    #[must_use]
+    pub const fn new(random: [u8; Self::LEN]) -> Self {
+        Self(random)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+
+    /// Parses the text form. Only the one spelling of 16 bytes is accepted.
+    ///
+    /// # Errors
+    /// [`ParseErrorKind::InvalidBytes`].
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let bad = ParseError::new(ParseErrorKind::InvalidBytes, 0);
+        if text.len() != Self::TEXT_LEN {
+            return Err(bad);
+        }
+        let mut bytes = [0; Self::LEN];
+        match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+            Ok(Self::LEN) => Ok(Self(bytes)),
+            _ => Err(bad),
+        }
+    }
+
+    /// The text form.
+    #[must_use]
+    pub fn to_text(&self) -> Text<{ Self::TEXT_LEN }> {
+        let mut buffer = [0; Self::TEXT_LEN];
+        let mut text = Text::new();
+        // 16 bytes always take 22 characters, all of them ASCII.
+        if URL_SAFE_NO_PAD.encode_slice(self.0, &mut buffer).is_ok()
+            && let Ok(encoded) = core::str::from_utf8(&buffer)
+        {
+            let _ = text.push_str(encoded);
+        }
+        text
+    }
+}

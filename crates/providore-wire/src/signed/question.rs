@@ -1,0 +1,71 @@
+//! The request as a response is bound to it.
+
+use crate::{
+    Signature, Text,
+    message_signatures::{Component, Derived, RequestParts, signature_field},
+    structured::MAX_KEY_LEN,
+};
+
+/// What of a request its response's signature covers.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    method: &'a str,
+    path: &'a str,
+    query: Option<&'a str>,
+    label: &'a str,
+    /// The field `signature` with this one label.
+    signature: Text<SIGNATURE_LEN>,
+}
+
+impl<'a> Question<'a> {
+    /// The question that carries `signature` under `label`.
+    #[must_use]
+    pub fn new(
+        (method, path, query): (&'a str, &'a str, Option<&'a str>),
+        label: &'a str,
+        signature: &Signature,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            query,
+            label,
+            // What is no label leaves the field out, and then no signature covers it.
+            signature: signature_field(label, signature.as_bytes()).unwrap_or_default(),
+        }
+    }
+
+    /// The label of the request's signature.
+    #[must_use]
+    pub const fn label(&self) -> &'a str {
+        self.label
+    }
+
+    /// The components that bind a response to this question, as the RFC writes them with `;req`.
+    #[must_use]
+    pub const fn components(&self) -> [Component<'a>; 4] {
+        [
+            Component::derived(Derived::Method).of_request(),
+            Component::derived(Derived::Path).of_request(),
+            Component::derived(Derived::Query).of_request(),
+            Component::member(super::fields::SIGNATURE, self.label).of_request(),
+        ]
+    }
+
+    /// The request, as far as those components look at it.
+    #[must_use]
+    pub fn parts(&self) -> RequestParts<'_, impl Iterator<Item = (&str, &[u8])> + Clone> {
+        let signature = (super::fields::SIGNATURE, self.signature.as_str().as_bytes());
+        RequestParts {
+            method: self.method,
+            scheme: "",
+            authority: "",
+            path: self.path,
+            query: self.query,
+            fields: core::iter::once(signature),
+        }
+    }
+}
+
+/// A label, an equals sign, and 44 digits between two colons.
+const SIGNATURE_LEN: usize = MAX_KEY_LEN + 47;

@@ -1,0 +1,194 @@
+//! The head of a request.
+
+use super::{
+    CHALLENGE_FIELD, Challenge, Found, HeadError, Nonce, Question, REQUEST_FIELDS, REQUEST_TAG,
+    fields::Ours,
+};
+use crate::{
+    DeviceId, FirmwareVersion, Method, ParseError, Signature, Target, Timestamp,
+    digest_fields::DigestField,
+    message_signatures::{ComponentName, Derived, RequestParts},
+};
+
+/// The signed part of a request's head: a claim, until `providore-sign` has verified it.
+#[derive(Debug, Clone)]
+pub struct RequestHead<'a> {
+    method: Method,
+    path: &'a str,
+    query: Option<&'a str>,
+    fields: Found<'a, 7>,
+    ours: Ours<'a>,
+    device: DeviceId,
+    nonce: Nonce,
+    validity: Validity,
+    content_digest: Option<[u8; 32]>,
+}
+
+/// Why a request says that it is fresh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the profile has these two; a third is another profile"
+)]
+pub enum Validity {
+    /// By a clock.
+    Window {
+        /// When it was made.
+        created: Timestamp,
+        /// The last second at which it counts.
+        expires: Timestamp,
+    },
+    /// By something that the server said a moment ago.
+    Challenge(Challenge),
+}
+
+impl<'a> RequestHead<'a> {
+    /// Finds and checks the signature of this profile among all the fields of a request. Fields may
+    /// come in any order and case.
+    ///
+    /// # Errors
+    /// [`HeadError`] names the first thing that is wrong.
+    pub fn parse<F>(method: Method, target: &Target<'a>, fields: F) -> Result<Self, HeadError>
+    where
+        F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
+    {
+        let ours = Ours::find(REQUEST_TAG, fields.clone())?;
+        ours.check_parameters()?;
+        let found = Found::among(&REQUEST_FIELDS, fields)?;
+        check_coverage(&ours, &found)?;
+        let parameter = |name| move || HeadError::Parameter { name };
+        let device = ours.parameters.key_id().and_then(|id| id.as_plain());
+        let device = device.and_then(|id| id.parse().ok());
+        let nonce = ours.parameters.nonce().and_then(|nonce| nonce.as_plain());
+        let nonce = nonce.and_then(|nonce| Nonce::parse(nonce).ok());
+        Ok(Self {
+            method,
+            path: target.path(),
+            query: target.query(),
+            device: device.ok_or_else(parameter("keyid"))?,
+            nonce: nonce.ok_or_else(parameter("nonce"))?,
+            validity: validity(&ours, &found)?,
+            content_digest: found.parse("content-digest", sha256)?.flatten(),
+            fields: found,
+            ours,
+        })
+    }
+
+    /// The device that the request claims to come from: `keyid`.
+    #[must_use]
+    pub const fn device(&self) -> &DeviceId {
+        &self.device
+    }
+
+    /// The method.
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        self.method
+    }
+
+    /// What makes it unique.
+    #[must_use]
+    pub const fn nonce(&self) -> &Nonce {
+        &self.nonce
+    }
+
+    /// Why it says that it is fresh.
+    #[must_use]
+    pub const fn validity(&self) -> &Validity {
+        &self.validity
+    }
+
+    /// The SHA-256 of the content, as the request says; other algorithms are not looked at.
+    #[must_use]
+    pub const fn content_digest(&self) -> Option<&[u8; 32]> {
+        self.content_digest.as_ref()
+    }
+
+    /// The version that runs; `None` if it sent none, or one that no server could hold.
+    #[must_use]
+    pub fn firmware_version(&self) -> Option<FirmwareVersion> {
+        FirmwareVersion::parse(self.fields.get("x-firmware-version")?).ok()
+    }
+
+    /// The value of one of [`REQUEST_FIELDS`], all of which are covered.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields.get(name)
+    }
+
+    /// The label of the signature.
+    #[must_use]
+    pub const fn label(&self) -> &'a str {
+        self.ours.label
+    }
+
+    /// The signature.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        &self.ours.signature
+    }
+
+    /// The bytes under the signature, piece by piece.
+    ///
+    /// # Errors
+    /// The first error of `sink`, and what [`RequestParts::signature_base`] refuses.
+    pub fn signature_base<E: From<ParseError>>(
+        &self,
+        sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let parts = RequestParts {
+            method: self.method.as_str(),
+            scheme: "",
+            authority: "",
+            path: self.path,
+            query: self.query,
+            fields: self.fields.iter(),
+        };
+        parts.signature_base(&self.ours.parameters, sink)
+    }
+
+    /// The question that a response is bound to.
+    #[must_use]
+    pub fn question(&self) -> Question<'a> {
+        let target = (self.method.as_str(), self.path, self.query);
+        Question::new(target, self.ours.label, &self.ours.signature)
+    }
+}
+
+/// All of the profile that the request has, and nothing else.
+fn check_coverage(ours: &Ours<'_>, found: &Found<'_, 7>) -> Result<(), HeadError> {
+    const DERIVED: [Derived; 3] = [Derived::Method, Derived::Path, Derived::Query];
+    let names = || DERIVED.iter().map(|derived| derived.name());
+    let mut covered = 0_usize;
+    for component in ours.parameters.components() {
+        let known = match component.name() {
+            ComponentName::Derived(derived) => DERIVED.contains(&derived),
+            ComponentName::Field(name) => found.get(name).is_some(),
+        };
+        if !known || component.is_of_request() || component.argument().is_some() {
+            return Err(HeadError::UnknownComponent);
+        }
+        covered = covered.saturating_add(1);
+    }
+    ours.check_covered(covered, names().chain(found.names()))
+}
+
+fn validity(ours: &Ours<'_>, found: &Found<'_, 7>) -> Result<Validity, HeadError> {
+    let challenge = found.parse(CHALLENGE_FIELD, Challenge::parse)?;
+    match (
+        ours.parameters.created(),
+        ours.parameters.expires(),
+        challenge,
+    ) {
+        (Some(created), Some(expires), None) => Ok(Validity::Window {
+            created: Timestamp::from_unix(created).ok_or(HeadError::Validity)?,
+            expires: Timestamp::from_unix(expires).ok_or(HeadError::Validity)?,
+        }),
+        (None, None, Some(challenge)) => Ok(Validity::Challenge(challenge)),
+        _ => Err(HeadError::Validity),
+    }
+}
+
+pub(super) fn sha256(value: &[u8]) -> Result<Option<[u8; 32]>, ParseError> {
+    DigestField::parse(value).map(|digest| digest.sha256())
+}

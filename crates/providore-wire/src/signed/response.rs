@@ -1,0 +1,143 @@
+//! The head of a response.
+
+use super::{
+    CHALLENGE_FIELD, Challenge, Found, HeadError, Question, RESPONSE_FIELDS, RESPONSE_TAG,
+    fields::Ours, request::sha256,
+};
+use crate::{
+    DeviceId, ParseError, Signature, Timestamp,
+    message_signatures::{Component, ComponentName, Derived, ResponseParts},
+};
+
+/// The signed part of a response's head: a claim, until `providore-sign` has verified it.
+#[derive(Debug, Clone)]
+pub struct ResponseHead<'a> {
+    status: u16,
+    fields: Found<'a, 9>,
+    ours: Ours<'a>,
+    device: DeviceId,
+    created: Timestamp,
+    content_digest: Option<[u8; 32]>,
+    challenge: Option<Challenge>,
+}
+
+impl<'a> ResponseHead<'a> {
+    /// Finds and checks the signature of this profile among all the fields of a response to
+    /// `question`.
+    ///
+    /// # Errors
+    /// [`HeadError`] names the first thing that is wrong; [`HeadError::Unsigned`] is what anybody
+    /// can send.
+    pub fn parse<F>(status: u16, question: &Question<'_>, fields: F) -> Result<Self, HeadError>
+    where
+        F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
+    {
+        let ours = Ours::find(RESPONSE_TAG, fields.clone())?;
+        ours.check_parameters()?;
+        let found = Found::among(&RESPONSE_FIELDS, fields)?;
+        check_coverage(&ours, &found, question)?;
+        let parameter = |name| move || HeadError::Parameter { name };
+        if ours.parameters.expires().is_some() {
+            return Err(parameter("expires")());
+        }
+        if ours.parameters.nonce().is_some() {
+            return Err(parameter("nonce")());
+        }
+        let device = ours.parameters.key_id().and_then(|id| id.as_plain());
+        let device = device.and_then(|id| id.parse().ok());
+        let created = ours.parameters.created().and_then(Timestamp::from_unix);
+        Ok(Self {
+            status,
+            device: device.ok_or_else(parameter("keyid"))?,
+            created: created.ok_or_else(parameter("created"))?,
+            content_digest: found.parse("content-digest", sha256)?.flatten(),
+            challenge: found.parse(CHALLENGE_FIELD, Challenge::parse)?,
+            fields: found,
+            ours,
+        })
+    }
+
+    /// The status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The device that it is for: `keyid`.
+    #[must_use]
+    pub const fn device(&self) -> &DeviceId {
+        &self.device
+    }
+
+    /// When the server made it.
+    #[must_use]
+    pub const fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// The SHA-256 of the content, as the response says; other algorithms are not looked at.
+    #[must_use]
+    pub const fn content_digest(&self) -> Option<&[u8; 32]> {
+        self.content_digest.as_ref()
+    }
+
+    /// What a next request can show that it is fresh with.
+    #[must_use]
+    pub const fn challenge(&self) -> Option<&Challenge> {
+        self.challenge.as_ref()
+    }
+
+    /// The value of one of [`RESPONSE_FIELDS`], all of which are covered.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields.get(name)
+    }
+
+    /// The signature.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        &self.ours.signature
+    }
+
+    /// The bytes under the signature of a response to `question`, piece by piece.
+    ///
+    /// # Errors
+    /// The first error of `sink`, and what [`ResponseParts::signature_base`] refuses.
+    pub fn signature_base<E: From<ParseError>>(
+        &self,
+        question: &Question<'_>,
+        sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let parts = ResponseParts {
+            status: self.status,
+            fields: self.fields.iter(),
+            request: Some(question.parts()),
+        };
+        parts.signature_base(&self.ours.parameters, sink)
+    }
+}
+
+/// The status, all fields of the profile that the response has, the question, and nothing else.
+fn check_coverage(
+    ours: &Ours<'_>,
+    found: &Found<'_, 9>,
+    question: &Question<'_>,
+) -> Result<(), HeadError> {
+    const STATUS: Component<'static> = Component::derived(Derived::Status);
+    let binding = question.components();
+    let mut covered = 0_usize;
+    for component in ours.parameters.components() {
+        let of_response = !component.is_of_request() && component.argument().is_none();
+        let known = match component.name() {
+            ComponentName::Field(name) if of_response => found.get(name).is_some(),
+            _ => component == STATUS || binding.contains(&component),
+        };
+        if !known {
+            return Err(HeadError::UnknownComponent);
+        }
+        covered = covered.saturating_add(1);
+    }
+    let derived = ["@status", "@method", "@path", "@query", "signature"];
+    let fields = found.names();
+    ours.check_covered(covered, derived.into_iter().chain(fields))
+}
