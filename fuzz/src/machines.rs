@@ -136,11 +136,11 @@ pub fn replay_guard(data: &[u8]) {
             if request.valid_until() < now {
                 return; // Such a request is refused before it comes to a guard.
             }
-            let token = (ask.device, *request.replay_token().as_bytes());
-            let answer = guard.first_use(request, now);
+            let token = (ask.device, *request.replay_token().value());
+            let answer = guard.first_use(&request.replay_token(), now);
             assert_eq!(
                 kind(answer),
-                kind(model.first_use(token, request.valid_until(), now))
+                kind(model.first_use(token, request.replay_token().until(), now))
             );
             if let Use::NoRoom { retry_after_s } = answer {
                 let then = now.saturating_add(i64::from(retry_after_s));
@@ -163,11 +163,11 @@ struct Asked {
 /// Everything that was ever recorded, looked through from beginning to end each time.
 struct Model {
     limits: ReplayLimits,
-    until: BTreeMap<(u8, [u8; 32]), Timestamp>,
+    until: BTreeMap<(u8, [u8; 16]), Timestamp>,
 }
 
 impl Model {
-    fn first_use(&mut self, token: (u8, [u8; 32]), until: Timestamp, now: Timestamp) -> Use {
+    fn first_use(&mut self, token: (u8, [u8; 16]), until: Timestamp, now: Timestamp) -> Use {
         if self.until.get(&token).is_some_and(|until| *until >= now) {
             return Use::Repeated;
         }

@@ -57,12 +57,14 @@ mod decoder;
 mod encoder;
 mod error;
 mod header;
+mod in_place;
 mod record;
 
 pub use decoder::{Decoded, Decoder};
 pub use encoder::Encoder;
 pub use error::{DecodeError, EncodeError};
 pub use header::{ContentKey, Header, RecordSize, Salt};
+pub use in_place::decode_in_place;
 
 /// The name of the coding in `Content-Encoding` and `Accept-Encoding`.
 pub const NAME: &str = "aes128gcm";
@@ -140,11 +142,22 @@ mod tests {
             let (plain, outcome) = decode(KEY, &coded, 64, chunk);
             assert_eq!((&plain[..], outcome), (released, expected), "{chunk}");
         }
+        let in_place = decode_in_place(KEY, &mut coded).map(|plain| plain.len() as u64);
+        assert_eq!(in_place.is_ok(), expected.is_ok());
     }
 
     #[test]
     fn what_is_encoded_is_decoded() {
         check(|_| {}, b"abcdefgh", Ok(8));
+    }
+
+    #[test]
+    fn a_whole_content_is_decoded_where_it_lies() {
+        for length in [0, 1, 2, 3, 6, 8, 300] {
+            let plain = b"x".repeat(length);
+            let mut coded = encode(KEY, SIZE, &plain, 100);
+            assert_eq!(decode_in_place(KEY, &mut coded), Ok(&plain[..]));
+        }
     }
 
     #[test]

@@ -3,6 +3,12 @@
 use core::fmt;
 
 use heapless::{String, Vec};
+use providore_wire::{
+    Signature,
+    message_signatures::{Draft, signature_field},
+};
+
+use crate::KeyError;
 
 /// Header fields to be set on a message, in order, as text.
 ///
@@ -30,19 +36,23 @@ pub struct HeaderInstructions {
 }
 
 impl HeaderInstructions {
-    /// The most fields that a message is asked to carry: four in the `Original` dialect.
-    pub const MAX_FIELDS: usize = 4;
+    /// The most fields that a message is asked to carry: what a request of the `Signed` dialect
+    /// can cover, its signature and that signature's input.
+    pub const MAX_FIELDS: usize = 9;
 
-    /// The most text in all values together: authorization, two dates and a version.
-    pub const MAX_TEXT: usize = 256;
+    /// The most text in all values together: two entity tags, a range, a type, a digest, a
+    /// challenge, a version, and a signature input with all of them.
+    pub const MAX_TEXT: usize = 1024;
 
     /// The fields: name in lower case, value.
-    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let mut start = 0;
-        self.fields.iter().map(move |&(name, end)| {
-            let value = self.text.get(start..end).unwrap_or_default();
-            start = end;
-            (name, value)
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> + Clone {
+        (0..self.fields.len()).filter_map(|index| {
+            let start = match index.checked_sub(1) {
+                None => 0,
+                Some(before) => self.fields.get(before)?.1,
+            };
+            let &(name, end) = self.fields.get(index)?;
+            Some((name, self.text.get(start..end)?))
         })
     }
 
@@ -52,6 +62,42 @@ impl HeaderInstructions {
         self.fields()
             .find(|(field, _)| *field == name)
             .map(|(_, value)| value)
+    }
+
+    /// The fields, their values as bytes.
+    pub(crate) fn bytes(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
+        let fields = self.fields();
+        fields.map(|(name, value)| (name, value.as_bytes()))
+    }
+
+    /// Appends `signature-input` and `signature`.
+    pub(crate) fn push_signature(
+        &mut self,
+        label: &str,
+        draft: &Draft<'_>,
+        signature: &Signature,
+    ) -> Result<(), KeyError> {
+        self.push_pieces("signature-input", |sink| {
+            sink(label.as_bytes())?;
+            sink(b"=")?;
+            draft.pieces(sink)
+        })?;
+        let value = signature_field::<64>(label, signature.as_bytes())?;
+        self.push("signature", value.as_str());
+        Ok(())
+    }
+
+    fn push_pieces(
+        &mut self,
+        name: &'static str,
+        write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), KeyError>) -> Result<(), KeyError>,
+    ) -> Result<(), KeyError> {
+        write(&mut |piece| {
+            let piece = core::str::from_utf8(piece).map_err(|_| KeyError::Message)?;
+            self.text.push_str(piece).map_err(|_| KeyError::Message)
+        })?;
+        let _ = self.fields.push((name, self.text.len()));
+        Ok(())
     }
 
     /// Appends a field. What does not fit is left out, and a message without it is refused by any

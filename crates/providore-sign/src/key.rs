@@ -62,6 +62,10 @@ pub enum KeyError {
     /// The secret is empty, or longer than [`SoftwareKey::MAX_SECRET_LEN`].
     #[error("secret is empty or too long")]
     SecretLength,
+    /// The message holds what no signature can cover: a character that no header carries, or more
+    /// than fits.
+    #[error("the message cannot be signed")]
+    Message,
     /// `update` or `finish` without `begin`.
     #[error("no computation was begun")]
     NotStarted,

@@ -27,6 +27,7 @@
 //! | module or type | is |
 //! |---|---|
 //! | [`MacKey`], [`SoftwareKey`], [`SharedKey`] | a key that takes pieces and yields a tag; hardware fits |
+//! | [`signed`] | requests and responses of the `Signed` dialect: RFC 9421 |
 //! | [`original`] | requests and answers of the `Original` dialect |
 //! | [`subkeys`] | a key for each purpose and each device, from one secret |
 //! | `content_coding` | encryption of what is secret: the content coding `aes128gcm` (RFC 8188) |
@@ -52,6 +53,7 @@ mod key;
 pub mod original;
 mod refusal;
 mod replay;
+pub mod signed;
 pub mod subkeys;
 
 pub use freshness::Freshness;
@@ -60,4 +62,4 @@ pub use key::{ComputedTag, KeyError, MacKey, SharedKey, SoftwareKey};
 pub use refusal::Refusal;
 #[cfg(feature = "alloc")]
 pub use replay::{BoundedReplayGuard, ReplayLimits};
-pub use replay::{RefuseAll, ReplayGuard, Use};
+pub use replay::{RefuseAll, ReplayGuard, ReplayToken, Use};

@@ -1,5 +1,7 @@
 //! Why a message was not accepted: for the operator, never for the peer.
 
+use providore_wire::ParseError;
+
 use crate::KeyError;
 
 /// The reason for which a signed message was refused.
@@ -45,7 +47,38 @@ pub enum Refusal {
     /// The body reads like the beginning of a signed request: somebody reflects a signature.
     #[error("a request was reflected as an answer")]
     Reflected,
+    /// The content is not the one that the signature covers.
+    #[error("content does not match its digest")]
+    WrongDigest,
+    /// The request was made before the server started, or so soon after it that a device whose
+    /// clock is ahead may have made it before: it may have been executed already.
+    #[error("made {before_s} s before the server counts requests")]
+    BeforeStart {
+        /// Seconds until a request made now would count, at least 0.
+        before_s: i64,
+    },
+    /// The challenge was not made by this server since it started.
+    #[error("challenge is not of this server")]
+    ForeignChallenge,
+    /// The challenge counts no longer, or not yet.
+    #[error("challenge is {age_s} s old")]
+    OldChallenge {
+        /// Its age in seconds.
+        age_s: i64,
+    },
+    /// The answer is for another device.
+    #[error("answer is for another device")]
+    OtherDevice,
+    /// A covered part has not the form that can be signed.
+    #[error("a covered part is malformed")]
+    Malformed(#[source] ParseError),
     /// The key could not be used.
     #[error("key could not be used")]
     Key(#[from] KeyError),
+}
+
+impl From<ParseError> for Refusal {
+    fn from(error: ParseError) -> Self {
+        Self::Malformed(error)
+    }
 }

@@ -1,8 +1,46 @@
 //! First time or seen before.
 
-use providore_wire::Timestamp;
+use providore_wire::{DeviceId, Timestamp};
 
-use crate::original::VerifiedRequest;
+/// What tells one verified request from every other of its device: proof that there was one.
+///
+/// Only the `replay_token` of a verified request makes one, so nobody without a device's key can
+/// fill a guard.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct ReplayToken<'a> {
+    device: &'a DeviceId,
+    value: [u8; 16],
+    until: Timestamp,
+}
+
+impl<'a> ReplayToken<'a> {
+    pub(crate) const fn new(device: &'a DeviceId, value: [u8; 16], until: Timestamp) -> Self {
+        Self {
+            device,
+            value,
+            until,
+        }
+    }
+
+    /// The device that signed the request.
+    #[must_use]
+    pub const fn device(&self) -> &'a DeviceId {
+        self.device
+    }
+
+    /// 16 bytes that no other request of this device has: its nonce, or a part of its signature.
+    #[must_use]
+    pub const fn value(&self) -> &[u8; 16] {
+        &self.value
+    }
+
+    /// The last second at which the same bytes would be accepted again.
+    #[must_use]
+    pub const fn until(&self) -> Timestamp {
+        self.until
+    }
+}
 
 /// Remembers requests for as long as they could be repeated.
 ///
@@ -11,11 +49,10 @@ use crate::original::VerifiedRequest;
 /// [`Use::NoRoom`] only delays: the device signs anew and tries again. An implementation that
 /// cannot be sure says `NoRoom`; it never forgets a token before its time.
 ///
-/// Only verified requests come here, so nobody without a device's key can fill a guard.
 /// `providore-testkit` has a conformance suite.
 pub trait ReplayGuard {
     /// Records the request, if it is the first with its token.
-    fn first_use(&mut self, request: &VerifiedRequest<'_>, now: Timestamp) -> Use;
+    fn first_use(&mut self, token: &ReplayToken<'_>, now: Timestamp) -> Use;
 }
 
 /// What a [`ReplayGuard`] says.
@@ -42,7 +79,7 @@ pub enum Use {
 pub struct RefuseAll;
 
 impl ReplayGuard for RefuseAll {
-    fn first_use(&mut self, _: &VerifiedRequest<'_>, _: Timestamp) -> Use {
+    fn first_use(&mut self, _: &ReplayToken<'_>, _: Timestamp) -> Use {
         Use::NoRoom { retry_after_s: 60 }
     }
 }
@@ -56,8 +93,7 @@ mod bounded {
 
     use providore_wire::{DeviceId, Timestamp};
 
-    use super::{ReplayGuard, Use};
-    use crate::original::VerifiedRequest;
+    use super::{ReplayGuard, ReplayToken, Use};
 
     /// How much a [`BoundedReplayGuard`] remembers.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,18 +102,18 @@ mod bounded {
         reason = "settings are written as literals"
     )]
     pub struct ReplayLimits {
-        /// Tokens of one device. One that needs more within its window misbehaves, and only it
-        /// is refused.
+        /// Tokens of one device: what a download of 16 MiB in parts of 64 KiB takes. One that needs
+        /// more within its window misbehaves, and only it is refused.
         pub per_device: usize,
-        /// Tokens in all: 40 bytes each, and about 120 for each device.
+        /// Tokens in all, of 24 bytes each; docs/BENCHMARKS.md says what that comes to.
         pub total: usize,
     }
 
     impl ReplayLimits {
-        /// 32 tokens a device, 200,000 in all: below 32 MB when full of single tokens.
+        /// 256 tokens a device, 400,000 in all: 100,000 devices with four each.
         pub const DEFAULT: Self = Self {
-            per_device: 32,
-            total: 200_000,
+            per_device: 256,
+            total: 400_000,
         };
     }
 
@@ -99,7 +135,7 @@ mod bounded {
 
     #[derive(Debug, Clone, Copy)]
     struct Token {
-        tag: [u8; 32],
+        value: [u8; 16],
         until: Timestamp,
     }
 
@@ -141,38 +177,34 @@ mod bounded {
     }
 
     impl ReplayGuard for BoundedReplayGuard {
-        fn first_use(&mut self, request: &VerifiedRequest<'_>, now: Timestamp) -> Use {
-            let token = Token {
-                tag: *request.replay_token().as_bytes(),
-                until: request.valid_until(),
-            };
-            let known = self
-                .devices
-                .get(request.device())
-                .map_or(&[][..], Vec::as_slice);
-            if known
-                .iter()
-                .any(|seen| seen.tag == token.tag && seen.until >= now)
-            {
-                return Use::Repeated;
-            }
-            if known.len() >= self.limits.per_device || self.total >= self.limits.total {
+        fn first_use(&mut self, request: &ReplayToken<'_>, now: Timestamp) -> Use {
+            if self.total >= self.limits.total {
                 self.sweep(now);
             }
-            let known = self
-                .devices
-                .get(request.device())
-                .map_or(&[][..], Vec::as_slice);
-            if known.len() >= self.limits.per_device {
-                return no_room(known.iter().map(|token| token.until).min(), now);
+            let token = Token {
+                value: *request.value(),
+                until: request.until(),
+            };
+            if let Some(known) = self.devices.get_mut(request.device()) {
+                let seen = |seen: &Token| seen.value == token.value && seen.until >= now;
+                if known.iter().any(seen) {
+                    return Use::Repeated;
+                }
+                if known.len() >= self.limits.per_device {
+                    let before = known.len();
+                    known.retain(|token| token.until >= now);
+                    let forgotten = before.saturating_sub(known.len());
+                    self.total = self.total.saturating_sub(forgotten);
+                    if known.len() >= self.limits.per_device {
+                        return no_room(known.iter().map(|token| token.until).min(), now);
+                    }
+                }
             }
             if self.total >= self.limits.total {
                 return no_room(self.next_end, now);
             }
-            self.devices
-                .entry(request.device().clone())
-                .or_default()
-                .push(token);
+            let device = request.device().clone();
+            self.devices.entry(device).or_default().push(token);
             self.total = self.total.saturating_add(1);
             let end = self.next_end.unwrap_or(token.until);
             self.next_end = Some(end.min(token.until));

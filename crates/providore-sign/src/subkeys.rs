@@ -71,6 +71,12 @@ impl Purpose {
 /// A key of 32 bytes that another key derived: erased when dropped, not printable.
 pub struct SubKey(ComputedTag);
 
+impl Clone for SubKey {
+    fn clone(&self) -> Self {
+        Self(ComputedTag::from_bytes(*self.expose()))
+    }
+}
+
 impl SubKey {
     /// The length in bytes: one block of HKDF with SHA-256.
     pub const LEN: usize = 32;

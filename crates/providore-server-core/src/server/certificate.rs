@@ -54,7 +54,7 @@ where
             .guard
             .lock()
             .await
-            .first_use(asked.verified(), moment.now);
+            .first_use(&asked.verified().replay_token(), moment.now);
         let issued = self.store.issued(&device.id).await?;
         let newest = issued.last();
         // Requests that came together may be answered in another order.

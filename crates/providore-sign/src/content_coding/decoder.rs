@@ -144,16 +144,13 @@ impl<'a> Decoder<'a> {
 
     /// Reads the fixed part of the header: derives the keys, and cuts the buffer to one record.
     fn begin_records(&mut self, header: &[u8; FIXED_LEN]) -> Result<(), DecodeError> {
-        let [salt @ .., s0, s1, s2, s3, id_len] = header;
-        let salt: &[u8; Salt::LEN] = salt;
-        let size = u32::from_be_bytes([*s0, *s1, *s2, *s3]);
-        let refused = DecodeError::RecordSize { size };
-        let record_size = RecordSize::new(size).map_err(|_| refused)?;
-        if usize::from(*id_len) != self.key.id().len() {
-            return Err(DecodeError::OtherKey);
-        }
+        let (salt, record_size) = read_header(header, &self.key)?;
         let lent = core::mem::take(&mut self.record);
-        self.record = lent.get_mut(..record_size.get()).ok_or(refused)?;
+        self.record = lent
+            .get_mut(..record_size.get())
+            .ok_or(DecodeError::RecordSize {
+                size: u32::try_from(record_size.get()).unwrap_or(u32::MAX),
+            })?;
         self.filled = 0;
         self.state = State::KeyId {
             cipher: RecordCipher::new(&self.key, salt)?,
@@ -181,6 +178,20 @@ impl<'a> Decoder<'a> {
         };
         Ok(true)
     }
+}
+
+/// The salt and the record size in the fixed part of a header for this key.
+pub(super) fn read_header<'h>(
+    header: &'h [u8; FIXED_LEN],
+    key: &ContentKey<'_>,
+) -> Result<(&'h [u8; Salt::LEN], RecordSize), DecodeError> {
+    let [salt @ .., s0, s1, s2, s3, id_len] = header;
+    let size = u32::from_be_bytes([*s0, *s1, *s2, *s3]);
+    let size = RecordSize::new(size).map_err(|_| DecodeError::RecordSize { size })?;
+    if usize::from(*id_len) != key.id().len() {
+        return Err(DecodeError::OtherKey);
+    }
+    Ok((salt, size))
 }
 
 impl Decoded {

@@ -1,11 +1,13 @@
 //! Requests: signed by the device, verified by the server.
 
 use providore_wire::{
-    DeviceId, FirmwareVersion, Method, Signature, Timestamp,
+    DeviceId, FirmwareVersion, Method, Timestamp,
     original::{Authorization, CanonicalRequest, Field, Form, RequestHead},
 };
 
-use crate::{ComputedTag, Freshness, HeaderInstructions, KeyError, MacKey, Refusal};
+use crate::{
+    ComputedTag, Freshness, HeaderInstructions, KeyError, MacKey, Refusal, replay::ReplayToken,
+};
 
 /// A request that a device is about to send.
 #[derive(Debug, Clone, Copy)]
@@ -172,10 +174,12 @@ impl<'a> VerifiedRequest<'a> {
         self.body
     }
 
-    /// What tells this request from every other: its signature.
-    #[must_use]
-    pub const fn replay_token(&self) -> &Signature {
-        self.head.signature()
+    /// What tells this request from every other, and until when that matters: half of its
+    /// signature, which nobody without the key can make another request have.
+    pub fn replay_token(&self) -> ReplayToken<'_> {
+        let (value, _) = self.head.signature().as_bytes().as_chunks();
+        let value = value.first().copied().unwrap_or_default();
+        ReplayToken::new(self.device(), value, self.valid_until)
     }
 
     /// When the device says it signed.

@@ -95,7 +95,7 @@ fn ask(guard: &mut dyn ReplayGuard, device: &str, path: &str, created: i64, now:
             .saturating_add(seconds)
     };
     with_verified(device, path, at(created), LIFETIME_S, |request| {
-        guard.first_use(request, at(now))
+        guard.first_use(&request.replay_token(), at(now))
     })
 }
 

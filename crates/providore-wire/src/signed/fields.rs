@@ -104,7 +104,7 @@ impl<'a> Ours<'a> {
     /// Finds the one signature with this tag, whatever others there are.
     pub(super) fn find(
         tag: &str,
-        fields: impl IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
+        fields: &(impl IntoIterator<Item = (&'a str, &'a [u8])> + Clone),
     ) -> Result<Self, HeadError> {
         let lines = |name: &'static str| {
             let fields = fields.clone().into_iter();

@@ -52,7 +52,7 @@ impl<'a> RequestHead<'a> {
     where
         F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
     {
-        let ours = Ours::find(REQUEST_TAG, fields.clone())?;
+        let ours = Ours::find(REQUEST_TAG, &fields)?;
         ours.check_parameters()?;
         let found = Found::among(&REQUEST_FIELDS, fields)?;
         check_coverage(&ours, &found)?;

@@ -32,7 +32,7 @@ impl<'a> ResponseHead<'a> {
     where
         F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
     {
-        let ours = Ours::find(RESPONSE_TAG, fields.clone())?;
+        let ours = Ours::find(RESPONSE_TAG, &fields)?;
         ours.check_parameters()?;
         let found = Found::among(&RESPONSE_FIELDS, fields)?;
         check_coverage(&ours, &found, question)?;

@@ -1,0 +1,56 @@
+//! The sub-keys of one device.
+
+use core::fmt;
+
+#[cfg(feature = "content-coding")]
+use crate::content_coding::ContentKey;
+use crate::{
+    KeyError, MacKey, SharedKey, SoftwareKey,
+    subkeys::{self, Purpose, SubKey},
+};
+
+/// The sub-keys with which one device and its server speak: erased when dropped, not printable.
+///
+/// Derived from the secret once; after that the secret is not needed, so that it may stay locked
+/// in hardware.
+#[derive(Clone)]
+pub struct Keys {
+    requests: SoftwareKey,
+    responses: SoftwareKey,
+    content: SubKey,
+}
+
+impl Keys {
+    /// Derives them, with one HMAC for each.
+    ///
+    /// # Errors
+    /// What the key reports.
+    pub fn derive(secret: &mut (impl MacKey + ?Sized)) -> Result<Self, KeyError> {
+        Ok(Self {
+            requests: subkeys::derive(secret, Purpose::Request)?.to_key(),
+            responses: subkeys::derive(secret, Purpose::Response)?.to_key(),
+            content: subkeys::derive(secret, Purpose::Content)?,
+        })
+    }
+
+    /// The input keying material of encrypted content (RFC 8188), under no name.
+    #[cfg(feature = "content-coding")]
+    #[must_use]
+    pub fn content_key(&self) -> ContentKey<'_> {
+        ContentKey::new(self.content.expose())
+    }
+
+    pub(super) const fn requests(&self) -> SharedKey<'_> {
+        self.requests.share()
+    }
+
+    pub(super) const fn responses(&self) -> SharedKey<'_> {
+        self.responses.share()
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
