@@ -13,4 +13,7 @@ mod certificates;
 mod operations;
 #[cfg(feature = "memory")]
 mod power_cuts;
+mod signed_attacks;
+mod signed_operations;
+mod signed_support;
 mod support;
