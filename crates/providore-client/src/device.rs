@@ -234,8 +234,8 @@ impl<K: MacKey> Device<K> {
                 Ok((Verifier::Original(verifier), Told::uncovered(head, now)))
             }
             (Voice::Signed(session), How::Signed(how)) => {
-                let question = (question.method(), target);
-                let (verifier, told) = session.open(&self.id, question, how, head, clock)?;
+                let question = (&self.id, question.method(), target);
+                let (verifier, told) = session.open(question, how, head, clock)?;
                 Ok((Verifier::Signed(verifier, session.keys()), told))
             }
             // The answer to a question of another device.

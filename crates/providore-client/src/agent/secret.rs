@@ -113,13 +113,17 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         }
         let mut buffer = RecordBuffer::new([0; RECORD_LEN]);
         let storage = &mut self.platform.parts().storage;
-        let kept = async {
-            let record = storage.load(Record::NextSecret, &mut *buffer).await?;
-            let record = record.ok_or(StoreError::mismatch())?;
-            storage.store(Record::Secret, record).await?;
-            storage.remove(Record::NextSecret).await
-        };
-        kept.await.map_err(AgentError::Storage)?;
+        let record = storage.load(Record::NextSecret, &mut *buffer).await;
+        if let Some(record) = record.map_err(AgentError::Storage)? {
+            let stored = storage.store(Record::Secret, record).await;
+            stored.map_err(AgentError::Storage)?;
+            let removed = storage.remove(Record::NextSecret).await;
+            removed.map_err(AgentError::Storage)?;
+        } else {
+            // Another agent on the same storage has come before.
+            let stored = self.stored_secret(Record::Secret, &mut buffer).await?;
+            stored.ok_or(AgentError::Storage(StoreError::mismatch()))?;
+        }
         self.secrets.next_is_stored = false;
         self.say(&Event::SecretReplaced);
         Ok(true)

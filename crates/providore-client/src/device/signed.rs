@@ -118,14 +118,13 @@ impl Session {
         let known = moment.clock.and_then(|_| self.time.now(moment.clock));
         let challenge = self.challenge.as_ref();
         let challenge = challenge.filter(|_| self.must_use_challenge || known.is_none());
-        let validity = match challenge {
-            Some(challenge) => Validity::Challenge(challenge),
+        let validity = if let Some(challenge) = challenge {
+            Validity::Challenge(challenge)
+        } else {
             // Without either, the server is asked for a challenge by a window of 1970.
-            None => {
-                let epoch = Timestamp::from_unix(0).unwrap_or(Timestamp::MIN);
-                let created = known.unwrap_or(epoch).max(epoch);
-                Validity::window(created, Self::REQUEST_LIFETIME_S)
-            }
+            let epoch = Timestamp::from_unix(0).unwrap_or(Timestamp::MIN);
+            let created = known.unwrap_or(epoch).max(epoch);
+            Validity::window(created, Self::REQUEST_LIFETIME_S)
         };
         let headers = sign_request(keys, request, validity, &Nonce::new(moment.nonce))?;
         let signed = SignedWith {
@@ -140,8 +139,7 @@ impl Session {
     /// Verifies the head of an answer, and learns from it.
     pub(super) fn open<'h, H: Head>(
         &mut self,
-        device: &DeviceId,
-        (method, target): (Method, &Target<'_>),
+        (device, method, target): (&DeviceId, Method, &Target<'_>),
         asked: SignedWith,
         head: &'h H,
         clock: Option<Timestamp>,

@@ -33,7 +33,7 @@ impl Record {
             Self::PreviousCertificate => "previous-certificate",
             Self::Authority => "authority",
             Self::RefusedFirmware => "refused-firmware",
-            Self::Secret => "secret",
+            Self::Secret => "rotated-secret",
             Self::NextSecret => "next-secret",
         }
     }

@@ -172,9 +172,10 @@ fn check_clock(clock: Option<Timestamp>, refusals: u8) {
         let request = Delivered::of(&exchange);
         let admitted = server.admit(&request).is_ok();
         assert_eq!(admitted, nonce == refusals, "{clock:?} {nonce}");
-        let reply = match admitted {
-            true => server.sign(&request, plain(204, b"")),
-            false => server.refusal(),
+        let reply = if admitted {
+            server.sign(&request, plain(204, b""))
+        } else {
+            server.refusal()
         };
         let fields = reply.fields();
         let head = BorrowedHead {
