@@ -80,7 +80,7 @@ pub(super) struct Line<'l, K, P> {
 
 impl<K: MacKey, P: Parts> Line<'_, K, P> {
     /// One exchange whose answer fits `document`; it comes in parts of `chunk`. Refused with a
-    /// challenge, it is repeated once.
+    /// challenge, it is repeated as [`Repetitions`] allow.
     pub(super) async fn ask<'b, O: BufferedOperation>(
         self,
         mut operation: O,
@@ -93,14 +93,13 @@ impl<K: MacKey, P: Parts> Line<'_, K, P> {
             server,
         } = self;
         let parts = platform.parts();
-        let mut may_repeat = true;
+        let mut repetitions = Repetitions::of(device);
         loop {
             let exchange = Exchange::ask(operation, device, moment::<P>(parts))?;
             let mut answer = parts.transport.send(server, &exchange.request()).await?;
             let clock = parts.clock.now();
             let opened = match exchange.open(device, &answer.head, clock) {
-                Err(error) if error.is_challenge() && may_repeat => {
-                    may_repeat = false;
+                Err(error) if repetitions.allow(&error) => {
                     operation = exchange.into_operation();
                     continue;
                 }
@@ -121,4 +120,20 @@ impl<K: MacKey, P: Parts> Line<'_, K, P> {
 
 pub(super) fn moment<P: Parts>(parts: &mut PlatformOf<P>) -> Moment {
     Moment::draw(parts.clock.now(), &mut parts.entropy)
+}
+
+/// How often a question is asked again at once, over the challenge of the refusal before: once; and
+/// once more by a device of two secrets, since the server may have the other one.
+pub(super) struct Repetitions(u8);
+
+impl Repetitions {
+    pub(super) const fn of<K: MacKey>(device: &Device<K>) -> Self {
+        Self(if device.has_next_secret() { 2 } else { 1 })
+    }
+
+    pub(super) const fn allow(&mut self, error: &Error) -> bool {
+        let left = self.0;
+        self.0 = left.saturating_sub(1);
+        left > 0 && error.is_challenge()
+    }
 }

@@ -3,7 +3,10 @@
 use providore_sign::MacKey;
 use providore_wire::FirmwareVersion;
 
-use super::{Agent, AgentError, Event, ask::moment};
+use super::{
+    Agent, AgentError, Event,
+    ask::{Repetitions, moment},
+};
 use crate::{
     Body as _, Clock as _, Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome,
     FirmwareSlot as _, Outcome, Parts, Record, Report, ServerAddress, Storage as _, Subject,
@@ -121,14 +124,13 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let parts = self.platform.parts();
         let device = &mut self.device;
         let mut operation = FirmwareDownload::new(version.clone(), self.settings.image);
-        let mut may_repeat = true;
+        let mut repetitions = Repetitions::of(device);
         loop {
             let exchange = Exchange::ask(operation, device, moment::<P>(parts))?;
             let mut answer = parts.transport.send(server, &exchange.request()).await?;
             let clock = parts.clock.now();
             let opened = match exchange.open(device, &answer.head, clock) {
-                Err(error) if error.is_challenge() && may_repeat => {
-                    may_repeat = false;
+                Err(error) if repetitions.allow(&error) => {
                     operation = exchange.into_operation();
                     continue;
                 }
