@@ -27,7 +27,7 @@ fn days_ago(days: u64) -> u64 {
 }
 
 /// A CA and the PEM of its root.
-fn authority(seed: u8) -> (LocalCa, String) {
+pub(crate) fn authority(seed: u8) -> (LocalCa, String) {
     let entropy = [seed; LocalCa::ENTROPY_LEN];
     let settings = CaSettings::new("test").unwrap();
     let begin = days_ago(100);
@@ -37,7 +37,7 @@ fn authority(seed: u8) -> (LocalCa, String) {
 }
 
 /// A chain for 90 days, of which `age_days` have passed.
-fn issue(ca: &LocalCa, csr: &[u8], age_days: u64, serial: u8) -> Vec<u8> {
+pub(crate) fn issue(ca: &LocalCa, csr: &[u8], age_days: u64, serial: u8) -> Vec<u8> {
     let device: DeviceId = "d8fa0180".parse().unwrap();
     let csr = VerifiedCsr::check(csr, &device).unwrap();
     let validity = Validity::starting_at(days_ago(age_days), 90 * DAY_S).unwrap();

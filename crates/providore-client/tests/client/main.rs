@@ -16,6 +16,8 @@ mod power_cuts;
 #[cfg(feature = "memory")]
 mod signed_agent;
 mod signed_attacks;
+#[cfg(all(feature = "memory", feature = "certificates"))]
+mod signed_certificates;
 mod signed_operations;
 mod signed_support;
 mod support;

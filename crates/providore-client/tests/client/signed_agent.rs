@@ -60,23 +60,11 @@ impl World {
         &mut self,
         request: MemoryRequest,
     ) -> Result<MemoryAnswer, TransportError> {
-        let MemoryRequest {
-            method,
-            target,
-            fields,
-            body,
-            ..
-        } = request;
-        let request = Delivered {
-            method,
-            target,
-            fields,
-            body,
-        };
+        let request = Delivered::from(request);
         let reply = self.reply(&request);
         match &mut self.loses {
             Some(0) => return Err(TransportError::interrupted()),
-            Some(more) => *more -= 1,
+            Some(more) => *more = more.saturating_sub(1),
             None => {}
         }
         Ok(answer(reply))
@@ -95,7 +83,7 @@ pub(crate) fn platform_in(world: &Rc<RefCell<World>>, clock: MemoryClock) -> Mem
     platform.clock = clock;
     let mut count = 0_u32;
     platform.entropy = Box::new(move || {
-        count += 1;
+        count = count.saturating_add(1);
         count.wrapping_mul(0x9E37_79B9)
     });
     platform

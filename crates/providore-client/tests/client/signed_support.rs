@@ -58,6 +58,18 @@ impl Delivered {
     }
 }
 
+#[cfg(feature = "memory")]
+impl From<providore_client::memory::MemoryRequest> for Delivered {
+    fn from(request: providore_client::memory::MemoryRequest) -> Self {
+        Self {
+            method: request.method,
+            target: request.target,
+            fields: request.fields,
+            body: request.body,
+        }
+    }
+}
+
 /// A server whose clock shows what it is told, and which started an hour before 0.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
