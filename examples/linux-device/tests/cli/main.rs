@@ -7,3 +7,4 @@ mod exit_codes;
 mod firmware;
 mod home;
 mod server;
+mod signed;

@@ -19,10 +19,10 @@ pub(crate) const IMAGE: &[u8] = b"\x7FELF and so on";
 
 /// What arrived.
 pub(crate) struct Request {
-    method: Method,
+    pub(crate) method: Method,
     pub(crate) target: String,
-    fields: Vec<(String, String)>,
-    body: Vec<u8>,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// What goes back.
@@ -123,7 +123,7 @@ pub(crate) fn authority() -> (LocalCa, String) {
     (new.into_ca(), root)
 }
 
-fn issue(ca: &LocalCa, csr: &[u8]) -> Vec<u8> {
+pub(crate) fn issue(ca: &LocalCa, csr: &[u8]) -> Vec<u8> {
     let csr = VerifiedCsr::check(csr, &DEVICE.parse().unwrap()).unwrap();
     let validity = Validity::starting_at(now_unix(), 90 * 86_400).unwrap();
     let serial = SerialNumber::from_entropy(&[9; 16]).unwrap();
@@ -188,7 +188,7 @@ fn send(mut stream: &TcpStream, reply: &Reply) -> std::io::Result<()> {
     for (name, value) in &reply.fields {
         write!(stream, "{name}: {value}\r\n")?;
     }
-    if reply.status != 204 {
+    if !matches!(reply.status, 204 | 304) {
         write!(stream, "content-length: {}\r\n", reply.body.len())?;
     }
     stream.write_all(b"\r\n")?;
@@ -199,7 +199,7 @@ fn key(secret: &str) -> SoftwareKey {
     SoftwareKey::new(secret.as_bytes()).unwrap()
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix(now_unix().try_into().unwrap()).unwrap()
 }
 

@@ -1,0 +1,226 @@
+//! The `Signed` dialect, which is what nobody has to ask for.
+
+use providore_pki::LocalCa;
+use providore_sign::{
+    Refusal, SoftwareKey,
+    content_coding::{Encoder, RecordSize, Salt},
+    signed::{ChallengeKey, Keys, RequestPolicy, ResponseToSign, sign_response, verify_request},
+};
+use providore_wire::{Target, Timestamp, signed::RequestHead};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    home::{Home, finish, is_there},
+    server::{DEVICE, IMAGE, Reply, Request, SECRET, authority, issue, now, start},
+};
+
+const NEXT: &str = "the-next-secret-of-this-device";
+
+/// A server with a configuration, firmware 2.0, a CA and perhaps a next secret.
+struct Server {
+    policy: RequestPolicy,
+    ca: (LocalCa, String),
+    secret: &'static str,
+    next: Option<&'static str>,
+    /// How far its clock is from that of this machine, in seconds.
+    ahead_s: i64,
+}
+
+impl Server {
+    fn new() -> Self {
+        let challenges = ChallengeKey::new(&[9; 32]).unwrap();
+        Self {
+            policy: RequestPolicy::new(challenges, Timestamp::MIN),
+            ca: authority(),
+            secret: SECRET,
+            next: None,
+            ahead_s: 0,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        now().saturating_add(self.ahead_s)
+    }
+
+    fn answer(&mut self, request: &Request) -> Reply {
+        if request.target == "/certificates/ca.pem" {
+            return Reply::unsigned(200, self.ca.1.as_bytes());
+        }
+        let challenge = self.policy.challenges().issue(self.now(), [1; 8]).unwrap();
+        if !self.admit(request) {
+            return Reply::unsigned(401, b"").with("providore-challenge", challenge.as_str());
+        }
+        let reply = self.content(request);
+        let head = head(request).unwrap();
+        let digest = (!reply.body.is_empty()).then(|| Sha256::digest(&reply.body).into());
+        let fields = reply.fields.iter();
+        let response = ResponseToSign {
+            device: &DEVICE.parse().unwrap(),
+            status: reply.status,
+            fields: fields.map(|(name, value)| (name.as_str(), value.as_bytes())),
+            content_sha256: digest,
+            challenge: &challenge,
+            created: self.now(),
+        };
+        let headers = sign_response(&keys(self.secret), &head.question(), &response).unwrap();
+        let mut signed = Reply::unsigned(reply.status, &reply.body);
+        signed.fields.clone_from(&reply.fields);
+        for (name, value) in headers.fields() {
+            signed = signed.with(name, value);
+        }
+        signed
+    }
+
+    fn admit(&mut self, request: &Request) -> bool {
+        let verify = |secret: &str| {
+            let head = head(request).ok_or(Refusal::WrongSignature)?;
+            verify_request(head, &request.body, &keys(secret), &self.policy, self.now()).map(|_| ())
+        };
+        if request
+            .field("signature-input")
+            .is_none_or(|input| !input.contains(DEVICE))
+        {
+            return false;
+        }
+        if let Some(next) = self.next
+            && verify(next).is_ok()
+        {
+            (self.secret, self.next) = (next, None);
+            return true;
+        }
+        verify(self.secret).is_ok()
+    }
+
+    fn content(&self, request: &Request) -> Reply {
+        let version = request.field("x-firmware-version");
+        match (request.target.as_str(), self.next) {
+            ("/config", _) => self.encrypted(b"{\"interval\":60}"),
+            ("/firmware/check", _) if version == Some("2.0") => Reply::unsigned(204, b""),
+            ("/firmware/check", _) => {
+                Reply::unsigned(302, b"").with("location", "/firmware?version=2.0")
+            }
+            ("/firmware?version=2.0", _) => Reply::unsigned(200, IMAGE),
+            ("/certificates/request", _) => Reply::unsigned(200, &issue(&self.ca.0, &request.body)),
+            ("/time" | "/report", _) | ("/secret", None) => Reply::unsigned(204, b""),
+            ("/secret", Some(next)) => self.encrypted(next.as_bytes()),
+            _ => Reply::unsigned(404, b""),
+        }
+    }
+
+    fn encrypted(&self, mut plain: &[u8]) -> Reply {
+        let keys = keys(self.secret);
+        let mut lent = [0; RecordSize::DEFAULT.get()];
+        let salt = Salt::take(&mut [7; 16]).unwrap();
+        let (size, key) = (RecordSize::DEFAULT, keys.content_key());
+        let (header, mut encoder) = Encoder::begin(&key, salt, size, &mut lent).unwrap();
+        let mut coded = header.as_bytes().to_vec();
+        while let Some(record) = encoder.update(&mut plain).unwrap() {
+            coded.extend_from_slice(record);
+        }
+        coded.extend_from_slice(encoder.finish().unwrap());
+        Reply::unsigned(200, &coded).with("content-encoding", "aes128gcm")
+    }
+}
+
+fn keys(secret: &str) -> Keys {
+    Keys::derive(&mut SoftwareKey::new(secret.as_bytes()).unwrap()).unwrap()
+}
+
+fn head(request: &Request) -> Option<RequestHead<'_>> {
+    let target = Target::parse(&request.target).ok()?;
+    let fields = request.fields.iter();
+    let fields = fields.map(|(name, value)| (name.as_str(), value.as_bytes()));
+    RequestHead::parse(request.method, &target, fields).ok()
+}
+
+fn home(change: impl FnOnce(&mut Server)) -> Home {
+    let mut server = Server::new();
+    change(&mut server);
+    Home::speaking("signed", start(move |request| server.answer(request)))
+}
+
+#[test]
+fn it_is_spoken_without_being_asked_for() {
+    let mut server = Server::new();
+    let address = start(move |request| server.answer(request));
+    let home = Home::new(String::new());
+    let secret = home.write("secret", SECRET);
+    let mut command = home.bare();
+    command.args(["config", "--server", &address, "--device-id", DEVICE]);
+    finish(command.args(["--secret-file", &secret]), 0);
+    let stored = home.read(".local/state/providore-client/config.json");
+    assert_eq!(stored, "{\"interval\":60}");
+}
+
+#[test]
+fn everything_is_fetched_and_stored() {
+    let home = home(|_| {});
+    let folder = home.path("firmware");
+    let arguments = ["firmware", "--firmware-dir", folder.to_str().unwrap()];
+    home.check(&["certificate"], 0);
+    home.check(&["config"], 0);
+    home.check(&arguments, 0);
+    assert!(
+        home.read("state/cert.pem")
+            .starts_with("-----BEGIN CERTIFICATE-----")
+    );
+    assert_eq!(home.read("state/config.json"), "{\"interval\":60}");
+    assert_eq!(std::fs::read(home.path("firmware/current")).unwrap(), IMAGE);
+    let (out, _) = home.check(&["certificate"], 0);
+    assert_eq!(out, "Certificate does not need renewing\n");
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_no_trouble() {
+    for ahead_s in [-1_000_000_000, -600, 600, 1_000_000_000] {
+        let home = home(|server| server.ahead_s = ahead_s);
+        home.check(&["config"], 0);
+        assert_eq!(home.read("state/config.json"), "{\"interval\":60}");
+    }
+}
+
+#[test]
+fn a_secret_is_replaced_and_read_by_nobody_else() {
+    let home = home(|server| server.next = Some(NEXT));
+    let (out, _) = home.check(&["secret"], 0);
+    assert_eq!(out, "New secret stored\n");
+    assert_eq!(home.mode("state/rotated-secret"), 0o600);
+    assert!(home.read("state/rotated-secret").ends_with(NEXT));
+    assert!(!is_there(&home.path("state/next-secret")));
+    // The settings still name the first one.
+    home.check(&["config"], 0);
+    let (out, log) = home.check(&["secret", "--json"], 0);
+    assert_eq!(out, "{\"event\":\"secret\",\"changed\":false}\n");
+    assert!(!log.contains(NEXT), "{log}");
+}
+
+#[test]
+fn a_device_that_is_not_accepted_is_told_what_may_be_wrong() {
+    let home = home(|_| {});
+    let (_, log) = home.check(&["config", "--device-id", "unknown"], 3);
+    assert!(
+        log.contains("a first Providore needs --dialect original"),
+        "{log}"
+    );
+}
+
+#[test]
+fn what_is_not_verified_changes_nothing() {
+    let strangers: [fn(&Request) -> Reply; 3] = [
+        |_| Reply::unsigned(200, b"{}"),
+        |_| Reply::signed(200, b"{}"),
+        |request| {
+            let mut stranger = Server::new();
+            stranger.secret = NEXT;
+            stranger.policy = RequestPolicy::new(ChallengeKey::new(&[1; 32]).unwrap(), now());
+            let mut reply = stranger.encrypted(b"{}");
+            reply.fields.extend(request.fields.clone());
+            reply
+        },
+    ];
+    for stranger in strangers {
+        let home = Home::speaking("signed", start(move |request| stranger(request)));
+        home.check(&["config"], 4);
+        assert!(!is_there(&home.path("state/config.json")));
+    }
+}
