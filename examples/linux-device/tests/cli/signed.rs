@@ -6,7 +6,10 @@ use providore_sign::{
     content_coding::{Encoder, RecordSize, Salt},
     signed::{ChallengeKey, Keys, RequestPolicy, ResponseToSign, sign_response, verify_request},
 };
-use providore_wire::{Target, Timestamp, signed::RequestHead};
+use providore_wire::{
+    Target, Timestamp,
+    signed::{Challenge, RequestHead},
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -50,7 +53,10 @@ impl Server {
         if !self.admit(request) {
             return Reply::unsigned(401, b"").with("providore-challenge", challenge.as_str());
         }
-        let reply = self.content(request);
+        self.sign(request, &challenge, &self.content(request))
+    }
+
+    fn sign(&self, request: &Request, challenge: &Challenge, reply: &Reply) -> Reply {
         let head = head(request).unwrap();
         let digest = (!reply.body.is_empty()).then(|| Sha256::digest(&reply.body).into());
         let fields = reply.fields.iter();
@@ -59,7 +65,7 @@ impl Server {
             status: reply.status,
             fields: fields.map(|(name, value)| (name.as_str(), value.as_bytes())),
             content_sha256: digest,
-            challenge: &challenge,
+            challenge,
             created: self.now(),
         };
         let headers = sign_response(&keys(self.secret), &head.question(), &response).unwrap();
@@ -212,14 +218,12 @@ fn what_is_not_verified_changes_nothing() {
         |request| {
             let mut stranger = Server::new();
             stranger.secret = NEXT;
-            stranger.policy = RequestPolicy::new(ChallengeKey::new(&[1; 32]).unwrap(), now());
-            let mut reply = stranger.encrypted(b"{}");
-            reply.fields.extend(request.fields.clone());
-            reply
+            let challenge = Challenge::parse(&[b'A'; 64]).unwrap();
+            stranger.sign(request, &challenge, &stranger.encrypted(b"{}"))
         },
     ];
     for stranger in strangers {
-        let home = Home::speaking("signed", start(move |request| stranger(request)));
+        let home = Home::speaking("signed", start(stranger));
         home.check(&["config"], 4);
         assert!(!is_there(&home.path("state/config.json")));
     }
