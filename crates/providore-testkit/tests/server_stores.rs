@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{cell::RefCell, fs, path::Path};
+use core::cell::RefCell;
+use std::{fs, path::Path};
 
 use futures_lite::future::block_on;
 use providore_server_core::{
