@@ -40,8 +40,8 @@ const SHORT_SECRET: usize = 16;
 /// Where the secret comes from and how it is handed over.
 #[derive(Debug, Args)]
 pub(crate) struct HandoverArgs {
-    /// Take this secret over instead of making one; - reads it from standard input, so that no
-    /// list of processes shows it.
+    /// Take this secret over instead of making one: 16 to 64 bytes, for the original dialect 1 to
+    /// 256; - reads it from standard input, so that no list of processes shows it.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     secret: Option<String>,
     /// Write the table for ESP-IDF's NVS partition generator to this file, not to the terminal.
