@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 use core::{fmt, ops::RangeInclusive};
 
 use providore_pki::{Profile, profile::AltName};
-use providore_sign::{KeyError, MacKey as _, SoftwareKey};
+use providore_sign::{KeyError, MacKey as _, SoftwareKey, signed::Keys};
 use providore_wire::{DeviceId, Dialect, FirmwareVersion, ParseError, ParseErrorKind};
 use zeroize::Zeroizing;
 
@@ -26,6 +26,8 @@ pub struct Device {
     /// The certificate it may have.
     pub certificate: CertificatePolicy,
     key: SoftwareKey,
+    /// None for a secret that is too short or too long for the `Signed` dialect.
+    keys: Option<Keys>,
     key_check: [u8; 8],
     next: Option<Next>,
 }
@@ -35,6 +37,7 @@ pub struct Device {
 struct Next {
     secret: Zeroizing<Vec<u8>>,
     key: SoftwareKey,
+    keys: Keys,
     key_check: [u8; 8],
 }
 
@@ -101,7 +104,9 @@ impl Device {
     /// # Errors
     /// [`KeyError::SecretLength`].
     pub fn new(id: DeviceId, secret: &[u8], dialect: Dialect) -> Result<Self, KeyError> {
-        let key = SoftwareKey::new(secret)?;
+        let mut key = SoftwareKey::new(secret)?;
+        let fits = Self::SIGNED_SECRET_LEN.contains(&secret.len());
+        let keys = fits.then(|| Keys::derive(&mut key)).transpose()?;
         let key_check = key_check(key.clone())?;
         Ok(Self {
             id,
@@ -110,6 +115,7 @@ impl Device {
             releases: Vec::new(),
             certificate: CertificatePolicy::default(),
             key,
+            keys,
             key_check,
             next: None,
         })
@@ -124,11 +130,13 @@ impl Device {
         if !Self::SIGNED_SECRET_LEN.contains(&secret.len()) {
             return Err(KeyError::SecretLength);
         }
-        let key = SoftwareKey::new(secret)?;
+        let mut key = SoftwareKey::new(secret)?;
+        let keys = Keys::derive(&mut key)?;
         let key_check = key_check(key.clone())?;
         let next = Next {
             secret: Zeroizing::new(secret.to_vec()),
             key,
+            keys,
             key_check,
         };
         self.next = (key_check != self.key_check).then_some(next);
@@ -154,25 +162,19 @@ impl Device {
         self.key_check
     }
 
+    /// The keys of the `Signed` dialect.
+    pub(crate) const fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
+    }
+
     /// The next secret: what the device is handed, encrypted.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the route that hands it out is not there yet")
-    )]
     pub(crate) fn next_secret(&self) -> Option<&[u8]> {
         self.next.as_ref().map(|next| next.secret.as_slice())
     }
 
-    /// The key of the next secret.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "the dialect that verifies with it is not there yet"
-        )
-    )]
-    pub(crate) fn next_key(&self) -> Option<&SoftwareKey> {
-        self.next.as_ref().map(|next| &next.key)
+    /// The keys of the next secret.
+    pub(crate) fn next_keys(&self) -> Option<&Keys> {
+        self.next.as_ref().map(|next| &next.keys)
     }
 
     /// [`key_check`](Self::key_check) of the next secret.
@@ -185,6 +187,7 @@ impl Device {
     pub(crate) fn promoted(mut self) -> Self {
         if let Some(next) = self.next.take() {
             self.key = next.key;
+            self.keys = Some(next.keys);
             self.key_check = next.key_check;
         }
         self
@@ -319,7 +322,7 @@ mod tests {
             assert!(is_good && device.has_next_secret(), "{length}");
             assert_eq!(device.next_secret(), Some(&next[..]));
             let (now, then) = (device.key_check(), device.next_key_check());
-            assert!(device.next_key().is_some() && then != Some(now));
+            assert!(device.next_keys().is_some() && then != Some(now));
             let device = device.promoted();
             assert_eq!(
                 (Some(device.key_check()), device.next_key_check()),

@@ -228,8 +228,9 @@ impl RequestPolicy {
         &self.challenges
     }
 
-    /// Until when the same bytes would be accepted again; an error if they are not accepted now.
-    fn admit(&self, claimed: &Claimed, now: Timestamp) -> Result<Timestamp, Refusal> {
+    /// Between which two moments the request was signed and would be accepted again; an error if it
+    /// is not accepted now.
+    fn admit(&self, claimed: &Claimed, now: Timestamp) -> Result<(Timestamp, Timestamp), Refusal> {
         match claimed {
             Claimed::Window { created, expires } => {
                 self.freshness.admit(*created, *expires, now)?;
@@ -246,11 +247,12 @@ impl RequestPolicy {
                 if before_s >= 0 {
                     return Err(Refusal::BeforeStart { before_s });
                 }
-                Ok(*expires)
+                Ok((*created, *expires))
             }
             Claimed::Challenge(challenge) => {
                 let issued = self.challenges.check(challenge, now)?;
-                Ok(issued.saturating_add(i64::from(ChallengeKey::MAX_AGE_S)))
+                let end = issued.saturating_add(i64::from(ChallengeKey::MAX_AGE_S));
+                Ok((issued, end))
             }
         }
     }
@@ -270,6 +272,7 @@ impl RequestPolicy {
 pub struct VerifiedRequest<'a> {
     head: RequestHead<'a>,
     body: &'a [u8],
+    signed_since: Timestamp,
     valid_until: Timestamp,
 }
 
@@ -296,10 +299,11 @@ pub fn verify_request<'a>(
         None if !body.is_empty() => return Err(Refusal::BodyNotCovered),
         _ => {}
     }
-    let valid_until = policy.admit(head.validity(), now)?;
+    let (signed_since, valid_until) = policy.admit(head.validity(), now)?;
     Ok(VerifiedRequest {
         head,
         body,
+        signed_since,
         valid_until,
     })
 }
@@ -342,13 +346,11 @@ impl<'a> VerifiedRequest<'a> {
         self.body
     }
 
-    /// When the device says it signed; `None` for one without a clock.
+    /// The earliest moment at which it can have been signed: when the device says, or when the
+    /// challenge was made.
     #[must_use]
-    pub const fn created(&self) -> Option<Timestamp> {
-        match self.head.validity() {
-            Claimed::Window { created, .. } => Some(*created),
-            Claimed::Challenge(_) => None,
-        }
+    pub const fn signed_since(&self) -> Timestamp {
+        self.signed_since
     }
 
     /// What tells this request from every other, and until when that matters.
