@@ -7,9 +7,10 @@
 //!
 //! ```
 //! use providore_model::{Rules, freshness::{Freshness, Rule}};
-//! use stateright::{Checker as _, Model as _};
+//! use stateright::{Checker as _, HasDiscoveries, Model as _};
 //!
-//! let careless = Freshness::new(Rules::without(Rule::NonceIsNew)).checker().spawn_bfs().join();
+//! let careless = Freshness::new(Rules::without(Rule::NonceIsNew)).checker();
+//! let careless = careless.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
 //! assert!(careless.discovery("executed at most once").is_some());
 //! ```
 //!
