@@ -12,7 +12,7 @@ use stateright::{Model, Property};
 
 use crate::Rules;
 
-const MOST_QUESTIONS: u8 = 2;
+const MOST_QUESTIONS: usize = 2;
 const MOST_ANSWERS: usize = 2;
 const MOST_ACCEPTED: usize = 2;
 
@@ -327,15 +327,15 @@ impl Model for Agreement {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.questions.len() < usize::from(MOST_QUESTIONS) {
+        if state.questions.len() < MOST_QUESTIONS {
             for said in requests(Owner::Device, 0) {
                 actions.push(Action::Ask(said.route, said.body));
             }
         }
-        let owned = (0..MOST_QUESTIONS).flat_map(|nonce| {
-            let owners = [Owner::Device, Owner::Attacker].into_iter();
-            owners.flat_map(move |claimed| requests(claimed, nonce))
-        });
+        // A nonce that the device has used is worth most to him.
+        let nonce = state.questions.last().map_or(0, |last| last.said.nonce);
+        let owners = [Owner::Device, Owner::Attacker].into_iter();
+        let owned = owners.flat_map(|claimed| requests(claimed, nonce));
         let heard = state
             .questions
             .iter()

@@ -24,7 +24,7 @@ const STEP_BACK: i8 = 2;
 const ROOM: usize = 1;
 const MOST_REQUESTS: usize = 2;
 const MOST_STARTS: usize = 3;
-const LAST_TICK: i8 = 7;
+const LAST_TICK: i8 = 6;
 
 /// A rule of the protocol, or something that it takes for granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

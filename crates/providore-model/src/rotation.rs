@@ -97,7 +97,7 @@ pub enum Action {
     DeliverOld(Secret),
     /// A request that the attacker signed with this secret is verified.
     Forge(Secret),
-    /// The server answers the oldest request that it handles.
+    /// The server answers the request of this number among those that it handles.
     Finish(usize),
     /// The server stores what it did not store before it answered.
     StoreLate,
@@ -127,10 +127,10 @@ impl Rotation {
             if asked > 0 && state.is_settled() {
                 return Some(asked);
             }
-            self.ask(&mut state, Ask::Secret)?;
+            Self::ask(&mut state, Ask::Secret)?;
             let good = self.verify(&mut state).is_some();
             while self.finish(&mut state, 0).is_some() {}
-            self.store_late(&mut state);
+            Self::store_late(&mut state);
             match state.only_answer() {
                 Some(answer) if good => self.take(&mut state, answer)?,
                 _ => self.refused(&mut state)?,
@@ -163,7 +163,7 @@ impl Model for Rotation {
             Action::Withdraw => state.server.next = None,
             Action::OperatorReads => state.operator = Some(state.server.clone()),
             Action::OperatorWrites => state.write_back()?,
-            Action::Ask(ask) => self.ask(&mut state, ask)?,
+            Action::Ask(ask) => Self::ask(&mut state, ask)?,
             Action::Refused => self.refused(&mut state)?,
             Action::TakeSecret(secret) => self.take(&mut state, device::Answer::Secret(secret))?,
             Action::TakeNothing => self.take(&mut state, device::Answer::Nothing)?,
@@ -175,7 +175,7 @@ impl Model for Rotation {
                 self.verify_stray(&mut state, secret)?;
             }
             Action::Finish(number) => self.finish(&mut state, number)?,
-            Action::StoreLate => self.store_late(&mut state),
+            Action::StoreLate => Self::store_late(&mut state),
             Action::ServerCrash => state.server_crash(),
         }
         (state != *last).then_some(state)

@@ -52,7 +52,7 @@ impl Rotation {
         }));
     }
 
-    pub(super) fn ask(&self, state: &mut State, ask: Ask) -> Option<()> {
+    pub(super) fn ask(state: &mut State, ask: Ask) -> Option<()> {
         let pending = state.unsaved.or(state.device.pending);
         // With the old secret it asks for nothing but the new one.
         if state.question.is_some() || (state.fall_back && ask == Ask::Other) {

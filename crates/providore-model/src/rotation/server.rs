@@ -124,7 +124,7 @@ impl Rotation {
         Some(())
     }
 
-    pub(super) fn store_late(&self, state: &mut State) {
+    pub(super) fn store_late(state: &mut State) {
         if let Some(secret) = state
             .late
             .take()

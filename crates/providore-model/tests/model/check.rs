@@ -5,6 +5,7 @@ use core::{fmt::Debug, hash::Hash};
 use stateright::{Checker, HasDiscoveries, Model};
 
 /// What is explored at least: a model that got smaller by mistake shows nothing.
+#[derive(Clone, Copy)]
 pub(crate) struct AtLeast(pub(crate) usize);
 
 /// Everything that must hold does, in every state, and everything that must be possible is.

@@ -31,7 +31,7 @@ fn check(rule: Rule, property: &'static str, attack: &[Action]) {
 
 #[test]
 fn no_request_is_executed_twice_or_late() {
-    holds(Freshness::new(Rules::all()), AtLeast(880_000));
+    holds(Freshness::new(Rules::all()), AtLeast(450_000));
 }
 
 #[test]
