@@ -5,6 +5,7 @@
 //! lost. He may ask for a challenge at any time, and show any of them to the device.
 
 use alloc::{vec, vec::Vec};
+use core::mem::{swap, take};
 
 use stateright::{Model, Property};
 
@@ -54,6 +55,8 @@ pub enum Rule {
     OneReadingOfTheClock,
     /// Taken for granted: the server never believes that it is earlier than it was.
     ServerClockNeverGoesBack,
+    /// Taken for granted: the process before a restart has ended when the next one starts.
+    OneServerAtATime,
 }
 
 /// What makes a request fresh.
@@ -107,6 +110,8 @@ pub struct State {
     requests: Vec<Request>,
     /// Requests whose nonces are remembered, the oldest first.
     guard: Vec<usize>,
+    /// The same of the process before the last restart, if that goes on.
+    former_guard: Vec<usize>,
     /// A request found fresh, whose nonce is not looked up yet.
     stalled: Option<usize>,
     executed_late: bool,
@@ -123,7 +128,9 @@ pub enum Action {
     Sign(Proof),
     /// The attacker hands in the request with this number.
     HandIn(usize),
-    /// The same, but the server is interrupted between the two checks.
+    /// The same, and the process before the last restart gets it.
+    HandInToFormer(usize),
+    /// The attacker hands in a request, but the server is interrupted between the two checks.
     HandInSlowly(usize),
     /// The server goes on.
     GoOn,
@@ -202,6 +209,14 @@ impl Freshness {
         });
     }
 
+    fn hand_in(&self, state: &mut State, number: usize) -> Option<()> {
+        let proof = state.requests.get(number)?.proof;
+        if !self.is_fresh(state, proof) {
+            return None;
+        }
+        self.execute_if_new(state, number)
+    }
+
     /// Looks the nonce up, records it, and executes the request.
     fn execute_if_new(&self, state: &mut State, number: usize) -> Option<()> {
         self.forget(state);
@@ -252,6 +267,7 @@ impl Model for Freshness {
             starts: vec![0],
             requests: Vec::new(),
             guard: Vec::new(),
+            former_guard: Vec::new(),
             stalled: None,
             executed_late: false,
             executed_late_by_a_clock_far_ahead: false,
@@ -271,6 +287,9 @@ impl Model for Freshness {
         }
         let numbers = 0..state.requests.len();
         actions.extend(numbers.clone().map(Action::HandIn));
+        if !self.rules.hold(Rule::OneServerAtATime) {
+            actions.extend(numbers.clone().map(Action::HandInToFormer));
+        }
         if !self.rules.hold(Rule::OneReadingOfTheClock) {
             actions.extend(numbers.map(Action::HandInSlowly));
             actions.push(Action::GoOn);
@@ -297,11 +316,14 @@ impl Model for Freshness {
                 executed_after_restart: false,
             }),
             Action::HandIn(number) => {
-                let proof = state.requests.get(number)?.proof;
-                if !self.is_fresh(&state, proof) {
-                    return None;
-                }
-                self.execute_if_new(&mut state, number)?;
+                self.hand_in(&mut state, number)?;
+            }
+            Action::HandInToFormer(number) => {
+                let start = state.starts.pop().filter(|_| !state.starts.is_empty())?;
+                swap(&mut state.guard, &mut state.former_guard);
+                self.hand_in(&mut state, number)?;
+                swap(&mut state.guard, &mut state.former_guard);
+                state.starts.push(start);
             }
             Action::HandInSlowly(number) => {
                 let proof = state.requests.get(number)?.proof;
@@ -316,7 +338,10 @@ impl Model for Freshness {
             }
             Action::Restart => {
                 state.starts.push(state.now);
-                state.guard.clear();
+                state.former_guard = take(&mut state.guard);
+                if self.rules.hold(Rule::OneServerAtATime) {
+                    state.former_guard.clear();
+                }
                 state.stalled = None;
             }
             Action::SetBack => state.now -= STEP_BACK,

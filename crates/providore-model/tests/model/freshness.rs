@@ -147,3 +147,17 @@ fn a_replay_after_a_restart_with_the_clock_set_back() {
     ];
     check(Rule::ServerClockNeverGoesBack, ONCE, &attack);
 }
+
+/// Two servers behind one address, or a new one that starts before the old one has ended.
+#[test]
+fn a_replay_to_the_server_that_was_to_be_replaced() {
+    let attack = [
+        Restart,
+        Tick,
+        Tick,
+        by_clock(2),
+        HandIn(0),
+        HandInToFormer(0),
+    ];
+    check(Rule::OneServerAtATime, ONCE, &attack);
+}
