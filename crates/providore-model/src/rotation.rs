@@ -61,6 +61,8 @@ pub enum Rule {
     SecretTravelsEncrypted,
     /// Taken for granted: nobody else has the secret that is being replaced.
     NobodyHasTheOldSecret,
+    /// Taken for granted: the server's record is never an older one again.
+    NoBackupIsRestored,
 }
 
 /// One step.
@@ -77,6 +79,8 @@ pub enum Action {
     OperatorReads,
     /// The operator's tool writes it back, with a new secret as the next.
     OperatorWrites,
+    /// The operator restores a copy of the very first record.
+    RestoreBackup,
     /// The device asks.
     Ask(Ask),
     /// The device is told that it is refused, by the server or by the attacker.
@@ -163,6 +167,7 @@ impl Model for Rotation {
             Action::Withdraw => state.server.next = None,
             Action::OperatorReads => state.operator = Some(state.server.clone()),
             Action::OperatorWrites => state.write_back()?,
+            Action::RestoreBackup => state.server = server::Record::default(),
             Action::Ask(ask) => Self::ask(&mut state, ask)?,
             Action::Refused => self.refused(&mut state)?,
             Action::TakeSecret(secret) => self.take(&mut state, device::Answer::Secret(secret))?,

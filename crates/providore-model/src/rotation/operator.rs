@@ -16,6 +16,9 @@ impl Rotation {
             let others = (0..=state.drawn).filter(|secret| *secret != state.server.secret);
             actions.extend(others.map(Action::OfferAgain));
         }
+        if !self.rules.hold(Rule::NoBackupIsRestored) {
+            actions.push(Action::RestoreBackup);
+        }
         if !self.rules.hold(Rule::OperatorEditsInOneStep) {
             if state.operator.is_none() {
                 actions.push(Action::OperatorReads);

@@ -128,6 +128,18 @@ fn the_operators_tool_writes_back_what_it_read_before_a_promotion() {
 }
 
 #[test]
+fn a_backup_from_before_a_promotion_is_restored() {
+    let then = [
+        Ask(Ask::Other),
+        Deliver,
+        Finish(0),
+        TakeOther,
+        RestoreBackup,
+    ];
+    check(Rule::NoBackupIsRestored, COMMON, &then);
+}
+
+#[test]
 fn an_old_request_promotes_a_secret_that_is_offered_again() {
     let then = [
         Ask(Ask::Other),
