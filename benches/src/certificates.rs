@@ -12,7 +12,7 @@ use providore_pki::{
     csr,
 };
 use providore_server_core::{
-    Device, Dialect, Moment, Request, Server, Settings,
+    Device, Dialect, Moment, Request, Server, Settings, Start,
     json_files::{JsonStore, Layout},
 };
 use providore_sign::original::{RequestToSign, sign_request};

@@ -1,6 +1,6 @@
 //! The one place where a request becomes a device's.
 
-use alloc::sync::Arc;
+use alloc::{string::String, sync::Arc};
 
 use providore_sign::{ReplayGuard as _, Use, original, signed};
 use providore_wire::{
@@ -74,10 +74,7 @@ where
             .response()
             .with("www-authenticate", "Hmac")
             .with("accept-signature", ACCEPT_SIGNATURE)
-            .with(
-                "providore-challenge",
-                alloc::string::String::from(challenge.as_str()),
-            ))
+            .with("providore-challenge", String::from(challenge.as_str())))
     }
 
     async fn identify<'a>(

@@ -21,6 +21,10 @@ pub(super) struct Authenticated<'a> {
 }
 
 /// What was verified, in the dialect that it came in.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one stands on the stack for each request in hand"
+)]
 pub(super) enum Proof<'a> {
     Original(OriginalRequest<'a>),
     /// With the secret of the record, or with the one that is to replace it.
@@ -73,14 +77,14 @@ impl<'a> Authenticated<'a> {
         }
     }
 
-    pub(super) const fn method(&self) -> Method {
+    pub(super) fn method(&self) -> Method {
         match &self.proof {
             Proof::Original(verified) => verified.method(),
             Proof::Signed(verified, _) => verified.method(),
         }
     }
 
-    pub(super) const fn body(&self) -> &'a [u8] {
+    pub(super) fn body(&self) -> &'a [u8] {
         match &self.proof {
             Proof::Original(verified) => verified.body(),
             Proof::Signed(verified, _) => verified.body(),
@@ -96,7 +100,7 @@ impl<'a> Authenticated<'a> {
     }
 
     /// The earliest moment at which the request can have been signed.
-    pub(super) const fn signed_since(&self) -> Timestamp {
+    pub(super) fn signed_since(&self) -> Timestamp {
         match &self.proof {
             Proof::Original(verified) => verified.created(),
             Proof::Signed(verified, _) => verified.signed_since(),

@@ -117,12 +117,12 @@ impl SignedPeer {
     ///
     /// # Panics
     /// If `target` is none.
-    pub fn sign(
-        &self,
-        (method, target): (Method, &str),
+    pub fn sign<'s>(
+        &'s self,
+        (method, target): (Method, &'s str),
         fresh: &Fresh,
-        change: impl for<'a> FnOnce(RequestToSign<'a>) -> RequestToSign<'a>,
-        body: &[u8],
+        change: impl FnOnce(RequestToSign<'s>) -> RequestToSign<'s>,
+        body: &'s [u8],
     ) -> Message {
         let parsed = Target::parse(target).expect("a target");
         let mut request = RequestToSign::new(&self.id, method, parsed).version(&self.version);
@@ -150,11 +150,13 @@ impl SignedPeer {
     }
 
     /// Signs a GET.
+    #[must_use]
     pub fn get(&self, target: &str, fresh: &Fresh) -> Message {
         self.sign((Method::Get, target), fresh, |request| request, b"")
     }
 
     /// Signs a POST of text.
+    #[must_use]
     pub fn post(&self, target: &str, fresh: &Fresh, body: &[u8]) -> Message {
         self.sign((Method::Post, target), fresh, |request| request, body)
     }
