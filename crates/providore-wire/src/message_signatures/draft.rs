@@ -91,8 +91,9 @@ impl<'a> Draft<'a> {
         self
     }
 
-    /// The inner list. The parameters stand in one order: `created`, `expires`, `nonce`, `keyid`,
-    /// `alg`, `tag`.
+    /// The inner list. The parameters stand in the order of RFC 9421 section 2.3: `created`,
+    /// `expires`, `nonce`, `alg`, `keyid`, `tag`. Any order may be signed, but there are verifiers
+    /// that know only this one.
     ///
     /// # Errors
     /// [`ParseErrorKind::TooLong`] when it does not fit; [`ParseErrorKind::UnexpectedByte`] for a
@@ -156,8 +157,8 @@ impl<'a> Lines<'a> for Draft<'a> {
         }
         let strings = [
             (";nonce=", self.nonce),
-            (";keyid=", self.key_id),
             (";alg=", self.algorithm),
+            (";keyid=", self.key_id),
             (";tag=", self.tag),
         ];
         for (name, value) in strings {
