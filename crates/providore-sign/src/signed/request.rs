@@ -4,7 +4,7 @@ use heapless::Vec;
 use providore_wire::{
     DeviceId, FirmwareVersion, Method, ParseError, Signature, Target, Timestamp,
     digest_fields::DigestField,
-    message_signatures::{Component, Derived, Draft, RequestParts},
+    message_signatures::{Component, Covering, Derived, Draft, RequestParts},
     signed::{
         ALGORITHM, CHALLENGE_FIELD, Challenge, LABEL, Nonce, Question, REQUEST_FIELDS, REQUEST_TAG,
         RequestHead, Validity as Claimed,
@@ -134,8 +134,9 @@ pub fn sign_request(
         let expires = created.saturating_add(i64::from(lifetime_s));
         draft = draft.created(created.unix()).expires(expires.unix());
     }
+    let draft = draft.write::<{ HeaderInstructions::MAX_PARAMETERS }>()?;
     let signature = request.signature(keys, &headers, &draft)?;
-    headers.push_signature(LABEL, &draft, &signature)?;
+    headers.push_signature(LABEL, draft.as_str(), &signature)?;
     Ok(headers)
 }
 
@@ -175,11 +176,11 @@ impl RequestToSign<'_> {
         headers
     }
 
-    fn signature(
+    fn signature<'c>(
         &self,
         keys: &Keys,
         headers: &HeaderInstructions,
-        draft: &Draft<'_>,
+        draft: &impl Covering<'c>,
     ) -> Result<Signature, KeyError> {
         let parts = RequestParts {
             method: self.method.as_str(),
