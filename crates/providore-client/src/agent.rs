@@ -6,7 +6,11 @@ mod config;
 mod error;
 mod event;
 mod firmware;
+mod report;
+mod secret;
 mod settings;
+#[cfg(feature = "certificates")]
+mod time;
 
 use providore_sign::MacKey;
 
@@ -17,9 +21,11 @@ pub use config::ConfigStep;
 pub use error::AgentError;
 pub use event::{Event, Step};
 pub use firmware::FirmwareStep;
+pub use secret::SecretStep;
+use secret::Secrets;
 pub use settings::{Buffers, Settings};
 
-use crate::{Clock as _, Device, EntityTag, Parts, ServerAddress, retry::below};
+use crate::{Clock as _, Device, EntityTag, Error, Parts, ServerAddress, retry::below};
 use providore_wire::FirmwareVersion;
 
 /// Runs the operations on a [`Platform`](crate::Platform), one after the other.
@@ -49,6 +55,7 @@ pub struct Agent<'b, K, P> {
     server: Option<ServerAddress>,
     tag: Option<EntityTag>,
     on_trial: Option<FirmwareVersion>,
+    secrets: Secrets,
     failures: u32,
     owed_ms: u64,
 }
@@ -65,6 +72,8 @@ pub struct Day {
     pub certificate: Option<CertificateStep>,
     /// The firmware.
     pub firmware: Option<FirmwareStep>,
+    /// The secret.
+    pub secret: Option<SecretStep>,
 }
 
 impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
@@ -81,6 +90,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             server: None,
             tag: None,
             on_trial: None,
+            secrets: Secrets::default(),
             failures: 0,
             owed_ms: 0,
         }
@@ -103,13 +113,14 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         }
     }
 
-    /// Lives one day: configuration, certificate, firmware, each tried
+    /// Lives one day: configuration, certificate, firmware, secret, each tried
     /// [`Settings::attempts`] times. A step that fails does not keep the next from being tried.
     pub async fn day(&mut self) -> Day {
         Day {
             config: self.config_of_the_day().await,
             certificate: self.certificate_of_the_day().await,
             firmware: self.firmware_of_the_day().await,
+            secret: self.secret_of_the_day().await,
         }
     }
 
@@ -173,18 +184,36 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         self.persist(Step::Firmware, attempt).await
     }
 
+    async fn secret_of_the_day(&mut self) -> Option<SecretStep> {
+        if !self.settings.secret || self.device.session().is_none() {
+            return None;
+        }
+        let attempt = async |agent: &mut Self| agent.check_secret().await;
+        self.persist(Step::Secret, attempt).await
+    }
+
     async fn persist<T>(
         &mut self,
         step: Step,
         mut attempt: impl AsyncFnMut(&mut Self) -> Result<T, AgentError>,
     ) -> Option<T> {
-        for _ in 0..self.settings.attempts.max(1) {
-            match attempt(self).await {
+        let mut attempts = self.settings.attempts.max(1);
+        let mut patience = MAX_WAITS;
+        while attempts > 0 {
+            let error = match attempt(self).await {
                 Ok(done) => return Some(done),
-                Err(error) => self.say(&Event::Failed {
-                    step,
-                    error: &error,
-                }),
+                Err(error) => error,
+            };
+            self.say(&Event::Failed {
+                step,
+                error: &error,
+            });
+            // A server that says when to come back has not been asked in vain.
+            let asked_to_wait = error.answer().and_then(Error::retry_after_s).is_some();
+            if asked_to_wait && patience > 0 {
+                patience = patience.saturating_sub(1);
+            } else {
+                attempts = attempts.saturating_sub(1);
             }
         }
         None
@@ -196,6 +225,9 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         }
     }
 }
+
+/// How often within a step a server may say when to come back.
+const MAX_WAITS: u32 = 8;
 
 impl<K, P> core::fmt::Debug for Agent<'_, K, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {

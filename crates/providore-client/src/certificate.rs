@@ -3,7 +3,7 @@
 use providore_wire::{Method, Route, Timestamp};
 
 use crate::{
-    BodyFault, BufferedOperation, Error, Head, Operation,
+    BodyFault, BufferedOperation, Error, Operation,
     exchange::{SignedAnswer, Target, sealed::Question},
     firmware::target_of,
 };
@@ -77,8 +77,9 @@ impl Question for CertificateRequest<'_> {
         target_of(Route::CertificateRequest)
     }
 
-    fn body(&self) -> &[u8] {
-        self.csr_pem.as_bytes()
+    fn content(&self) -> Option<(&'static str, &[u8])> {
+        // The deployed servers read a body only under this type.
+        Some(("text/plain", self.csr_pem.as_bytes()))
     }
 }
 
@@ -94,11 +95,7 @@ impl Operation for CurrentCertificate {}
 impl BufferedOperation for CertificateRequest<'_> {
     type Outcome<'b> = VerifiedPem<'b>;
 
-    fn conclude<'b>(
-        self,
-        answer: SignedAnswer<'b>,
-        _: &impl Head,
-    ) -> Result<VerifiedPem<'b>, Error> {
+    fn conclude<'b>(self, answer: SignedAnswer<'_, 'b>) -> Result<VerifiedPem<'b>, Error> {
         pem(answer)
     }
 }
@@ -106,27 +103,21 @@ impl BufferedOperation for CertificateRequest<'_> {
 impl BufferedOperation for CurrentCertificate {
     type Outcome<'b> = VerifiedPem<'b>;
 
-    fn conclude<'b>(
-        self,
-        answer: SignedAnswer<'b>,
-        _: &impl Head,
-    ) -> Result<VerifiedPem<'b>, Error> {
+    fn conclude<'b>(self, answer: SignedAnswer<'_, 'b>) -> Result<VerifiedPem<'b>, Error> {
         pem(answer)
     }
 }
 
-fn pem(answer: SignedAnswer<'_>) -> Result<VerifiedPem<'_>, Error> {
-    if !matches!(answer.status, 200 | 201) {
+fn pem<'b>(answer: SignedAnswer<'_, 'b>) -> Result<VerifiedPem<'b>, Error> {
+    let created = answer.created;
+    if !matches!(answer.told.status, 200 | 201) {
         return Err(answer.declined());
     }
     let text = core::str::from_utf8(answer.body()?).map_err(|_| BodyFault::NotPem)?;
     if !text.starts_with(CERTIFICATE) {
         return Err(BodyFault::NotPem.into());
     }
-    Ok(VerifiedPem {
-        text,
-        created: answer.created,
-    })
+    Ok(VerifiedPem { text, created })
 }
 
 pub(crate) const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";

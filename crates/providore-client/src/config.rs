@@ -3,35 +3,20 @@
 use providore_wire::{Route, Timestamp};
 
 use crate::{
-    BodyFault, BufferedOperation, EntityTag, Error, Head, Operation,
+    BodyFault, BufferedOperation, EntityTag, Error, Operation,
     exchange::{SignedAnswer, Target, sealed::Question},
     firmware::target_of,
 };
 
 /// Asks for the configuration, optionally only if it changed.
 ///
+/// In the `Signed` dialect the answer is encrypted, and one in clear is refused.
+///
 /// ```
-/// # use providore_client::{BorrowedHead, Config, ConfigOutcome, Device, Exchange};
-/// # use providore_sign::{SoftwareKey, original::ResponseSigner};
-/// # use providore_wire::{Dialect, Timestamp};
-/// # let now = Timestamp::from_unix(1_767_323_045).ok_or("clock")?;
-/// # let key = SoftwareKey::new(b"the device's secret")?;
-/// # let mut device = Device::new(Dialect::Original, "d8fa0180".parse()?, "1.0.0".parse()?, key);
-/// let exchange = Exchange::ask(Config::new(), &mut device, now)?;
-/// assert_eq!(exchange.request().target(), "/config");
-/// // … the transport sends it, and an answer comes back:
-/// # let mut signer = ResponseSigner::begin(SoftwareKey::new(b"the device's secret")?)?;
-/// # signer.update(b"{}")?;
-/// # let headers = signer.finish(now, 900)?;
-/// # let fields: Vec<_> = headers.fields().map(|(n, v)| (n, v.as_bytes())).collect();
-/// # let head = BorrowedHead { status: 200, fields: &fields };
-/// let mut buffer = [0; 1024];
-/// let mut receiving = exchange.receive(&mut device, &head, &mut buffer, now)?;
-/// receiving.chunk(b"{}")?;
-/// match receiving.finish()? {
-///     ConfigOutcome::Current(config) => assert_eq!(config.bytes(), b"{}"),
-///     _ => println!("unchanged"),
-/// }
+/// use providore_client::{Config, EntityTag};
+///
+/// let tag = EntityTag::parse(b"\"5e3f\"").ok_or("no tag")?;
+/// let operation = Config::new().unless(&tag).with_check(|bytes| bytes.starts_with(b"{"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
@@ -121,6 +106,10 @@ impl Question for Config<'_> {
     fn unless(&self) -> Option<&EntityTag> {
         self.unless
     }
+
+    fn is_secret(&self) -> bool {
+        true
+    }
 }
 
 impl Operation for Config<'_> {}
@@ -128,13 +117,10 @@ impl Operation for Config<'_> {}
 impl BufferedOperation for Config<'_> {
     type Outcome<'b> = ConfigOutcome<'b>;
 
-    fn conclude<'b>(
-        self,
-        answer: SignedAnswer<'b>,
-        head: &impl Head,
-    ) -> Result<ConfigOutcome<'b>, Error> {
-        match answer.status {
+    fn conclude<'b>(self, answer: SignedAnswer<'_, 'b>) -> Result<ConfigOutcome<'b>, Error> {
+        match answer.told.status {
             200 => {
+                let (created, tag) = (answer.created, answer.told.etag);
                 let bytes = answer.body()?;
                 match self.check {
                     Some(check) if !check(bytes) => return Err(BodyFault::CheckedOut.into()),
@@ -143,8 +129,8 @@ impl BufferedOperation for Config<'_> {
                 }
                 Ok(ConfigOutcome::Current(VerifiedConfig {
                     bytes,
-                    created: answer.created,
-                    tag: head.field("etag").and_then(EntityTag::parse),
+                    created,
+                    tag: tag.and_then(EntityTag::parse),
                 }))
             }
             // Only an answer to a question that named a tag can say "as you have it".

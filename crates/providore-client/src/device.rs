@@ -1,52 +1,105 @@
 //! The device as it speaks: the one place that knows dialects apart.
 
-use providore_sign::{HeaderInstructions, KeyError, MacKey, Refusal, original};
+mod signed;
+
+use providore_sign::{HeaderInstructions, KeyError, MacKey, Refusal, original, signed as sign};
 use providore_wire::{
-    DeviceId, Dialect, FirmwareVersion, Method, Timestamp, original::ResponseHead,
+    DeviceId, Dialect, FirmwareVersion, Target, Timestamp, original::ResponseHead,
 };
 
-use crate::{Error, Head};
+pub(crate) use signed::RECORD_LEN;
 
-/// Who asks: id, running firmware, key, dialect, and which answers are accepted.
+use crate::{
+    Error, Head, Moment,
+    exchange::sealed::Question,
+    head::{Told, retry_after},
+};
+use signed::{Session, SignedWith};
+
+/// Who asks: id, running firmware, keys, dialect, and which answers are accepted.
+///
+/// In the `Signed` dialect it also keeps what its server told: the time, a challenge, and a secret
+/// that is to replace the present one.
 ///
 /// ```
 /// use providore_client::Device;
 /// use providore_sign::SoftwareKey;
 /// use providore_wire::Dialect;
 ///
-/// let key = SoftwareKey::new(b"the device's secret")?;
-/// let device = Device::new(Dialect::Original, "d8fa0180".parse()?, "1.0.0".parse()?, key);
+/// let key = SoftwareKey::new(b"32 random bytes of this device..")?;
+/// let device = Device::new(Dialect::Signed, "d8fa0180".parse()?, "1.0.0".parse()?, key)?;
 /// assert_eq!(device.version().as_str(), "1.0.0");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Device<K> {
-    dialect: Dialect,
     id: DeviceId,
     version: FirmwareVersion,
-    key: K,
-    policy: original::ResponsePolicy,
+    voice: Voice<K>,
+}
+
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of it, and perhaps no allocator"
+)]
+enum Voice<K> {
+    Original {
+        key: K,
+        policy: original::ResponsePolicy,
+    },
+    Signed(Session),
+}
+
+/// How a question was signed: what its answer has to fit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked(How);
+
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Original { at: Timestamp },
+    Signed(SignedWith),
 }
 
 impl<K: MacKey> Device<K> {
-    /// How long a request counts after it was signed, in seconds: what deployed servers accept.
-    pub const REQUEST_LIFETIME_S: u32 = 900;
-
-    /// A device that accepts what [`original::ResponsePolicy::default`] does.
-    pub fn new(dialect: Dialect, id: DeviceId, version: FirmwareVersion, key: K) -> Self {
-        Self {
-            dialect,
-            id,
-            version,
-            key,
-            policy: original::ResponsePolicy::default(),
-        }
+    /// A device that speaks this dialect, with the secret behind `key`.
+    ///
+    /// In the `Signed` dialect the sub-keys are derived here, and `key` is not used again: it may
+    /// be locked in hardware. In the `Original` dialect `key` signs every message, and accepted is
+    /// what [`original::ResponsePolicy::default`] accepts.
+    ///
+    /// # Errors
+    /// What the key reports.
+    pub fn new(
+        dialect: Dialect,
+        id: DeviceId,
+        version: FirmwareVersion,
+        mut key: K,
+    ) -> Result<Self, KeyError> {
+        let voice = match dialect {
+            Dialect::Original => Voice::Original {
+                key,
+                policy: original::ResponsePolicy::default(),
+            },
+            Dialect::Signed => Voice::Signed(Session::begin(&mut key)?),
+            // The enumeration is open to additions; a dialect that this version cannot speak is
+            // never replaced by another one.
+            _ => {
+                return Err(KeyError::Hardware(
+                    "this version does not speak the dialect",
+                ));
+            }
+        };
+        Ok(Self { id, version, voice })
     }
 
-    /// Accepts other answers: more skew, or the dates of a first Providore.
+    /// Accepts other answers of the `Original` dialect: more skew, or the dates of a first
+    /// Providore. Changes nothing in the `Signed` dialect.
     #[must_use]
-    pub fn with_response_policy(mut self, policy: original::ResponsePolicy) -> Self {
-        self.policy = policy;
+    pub fn with_response_policy(mut self, accepted: original::ResponsePolicy) -> Self {
+        if let Voice::Original { policy, .. } = &mut self.voice {
+            *policy = accepted;
+        }
         self
     }
 
@@ -65,52 +118,144 @@ impl<K: MacKey> Device<K> {
         self.version = version;
     }
 
-    pub(crate) fn sign(
-        &mut self,
-        method: Method,
-        path: &str,
-        body: &[u8],
-        now: Timestamp,
-    ) -> Result<HeaderInstructions, KeyError> {
-        match self.dialect {
-            Dialect::Original => {
-                let request = original::RequestToSign {
-                    device: &self.id,
-                    method,
-                    path,
-                    version: &self.version,
-                    body,
-                };
-                original::sign_request(&mut self.key, &request, now, Self::REQUEST_LIFETIME_S)
-            }
-            _ => Err(NOT_SPOKEN),
+    /// The dialect that it speaks.
+    pub const fn dialect(&self) -> Dialect {
+        match &self.voice {
+            Voice::Original { .. } => Dialect::Original,
+            Voice::Signed(_) => Dialect::Signed,
         }
     }
 
-    /// Begins to verify an answer to a question of `asked`; `None` if it carries no signature.
-    pub(crate) fn verifier<'a>(
+    /// What it knows of the time from verified answers; nothing in the `Original` dialect.
+    pub const fn server_time(&self) -> sign::ServerTime {
+        match &self.voice {
+            Voice::Original { .. } => sign::ServerTime::new(),
+            Voice::Signed(session) => session.time(),
+        }
+    }
+
+    /// From now on signs with a secret that is to replace the present one, and with the present
+    /// one again when that is refused. Once an answer shows that the server has it too, the present
+    /// one is forgotten, and [`has_next_secret`](Self::has_next_secret) is false.
+    ///
+    /// Both have to be stored until then; [`Agent`](crate::Agent) does.
+    ///
+    /// # Errors
+    /// [`KeyError::SecretLength`]; [`KeyError::Hardware`] in the `Original` dialect.
+    pub fn set_next_secret(&mut self, secret: &[u8]) -> Result<(), KeyError> {
+        self.session().ok_or(NO_ROTATION)?.set_next(secret)
+    }
+
+    /// Whether a secret waits to replace the present one.
+    pub const fn has_next_secret(&self) -> bool {
+        match &self.voice {
+            Voice::Original { .. } => false,
+            Voice::Signed(session) => session.has_next(),
+        }
+    }
+
+    /// Keeps to the present secret: the server took the next one back.
+    pub fn forget_next_secret(&mut self) {
+        if let Some(session) = self.session() {
+            session.forget_next();
+        }
+    }
+
+    /// Replaces the secret by one that succeeded it, after a restart.
+    ///
+    /// # Errors
+    /// As [`set_next_secret`](Self::set_next_secret).
+    pub fn set_secret(&mut self, secret: &[u8]) -> Result<(), KeyError> {
+        self.session().ok_or(NO_ROTATION)?.set(secret)
+    }
+
+    /// What only the `Signed` dialect has.
+    pub(crate) const fn session(&mut self) -> Option<&mut Session> {
+        match &mut self.voice {
+            Voice::Original { .. } => None,
+            Voice::Signed(session) => Some(session),
+        }
+    }
+
+    pub(crate) fn sign(
+        &mut self,
+        question: &impl Question,
+        target: &Target<'_>,
+        moment: Moment,
+    ) -> Result<(HeaderInstructions, Asked), Error> {
+        let Self { id, version, voice } = self;
+        match voice {
+            Voice::Original { key, .. } => {
+                let at = moment.clock.ok_or(Error::ClockNotSet)?;
+                if question.is_signed_only() {
+                    return Err(Error::NotInDialect);
+                }
+                let request = original::RequestToSign {
+                    device: id,
+                    method: question.method(),
+                    path: target.path(),
+                    version,
+                    body: question.content().map_or(b"", |(_, body)| body),
+                };
+                let headers = original::sign_request(key, &request, at, ORIGINAL_LIFETIME_S)?;
+                Ok((headers, Asked(How::Original { at })))
+            }
+            Voice::Signed(session) => {
+                let mut request = sign::RequestToSign::new(id, question.method(), *target);
+                request = request.version(version);
+                if let Some((kind, body)) = question.content() {
+                    request = request.content(kind, body);
+                }
+                if let Some(tag) = question.unless() {
+                    request = request.if_none_match(tag.as_str());
+                }
+                let (headers, how) = session.sign(&request, moment)?;
+                Ok((headers, Asked(How::Signed(how))))
+            }
+        }
+    }
+
+    /// Takes the head of the answer to a question: what it says, and the check of what follows.
+    pub(crate) fn open<'a, H: Head>(
         &'a mut self,
-        head: &'a impl Head,
-        asked: Timestamp,
-        now: Timestamp,
-    ) -> Result<Option<Verifier<'a, K>>, Error> {
-        match self.dialect {
-            Dialect::Original => {
+        (question, target): (&impl Question, &Target<'_>),
+        asked: Asked,
+        head: &'a H,
+        clock: Option<Timestamp>,
+    ) -> Result<(Verifier<'a, K>, Told<'a>), Error> {
+        match (&mut self.voice, asked.0) {
+            (Voice::Original { key, policy }, How::Original { at }) => {
+                let now = clock.ok_or(Error::ClockNotSet)?;
                 if head.field("signature").is_none() {
-                    return Ok(None);
+                    return Err(unsigned(head, clock));
                 }
                 let parsed = ResponseHead::parse(head.fields())?;
-                let verifier = original::ResponseVerifier::begin(
-                    &mut self.key,
-                    parsed,
-                    &self.policy,
-                    asked,
-                    now,
-                )?;
-                Ok(Some(Verifier::Original(verifier)))
+                let verifier = original::ResponseVerifier::begin(key, parsed, policy, at, now)?;
+                Ok((Verifier::Original(verifier), Told::uncovered(head, now)))
             }
-            _ => Err(Error::Key(NOT_SPOKEN)),
+            (Voice::Signed(session), How::Signed(how)) => {
+                let question = (&self.id, question.method(), target);
+                let (verifier, told) = session.open(question, how, head, clock)?;
+                Ok((Verifier::Signed(verifier, session.keys()), told))
+            }
+            // The answer to a question of another device.
+            _ => Err(Error::NotInDialect),
         }
+    }
+}
+
+impl Asked {
+    /// Whether the signature's headers are all that the request has: they cover the others.
+    pub(crate) const fn is_complete(self) -> bool {
+        matches!(self.0, How::Signed(_))
+    }
+}
+
+fn unsigned(head: &impl Head, now: Option<Timestamp>) -> Error {
+    Error::Unsigned {
+        status: head.status(),
+        retry_after_s: retry_after(head.field("retry-after"), now),
+        challenged: false,
     }
 }
 
@@ -118,23 +263,30 @@ impl<K: MacKey> Device<K> {
 #[derive(Debug)]
 pub(crate) enum Verifier<'a, K> {
     Original(original::ResponseVerifier<'a, &'a mut K>),
+    Signed(sign::ResponseVerifier, &'a sign::Keys),
 }
 
-impl<K: MacKey> Verifier<'_, K> {
+impl<'a, K: MacKey> Verifier<'a, K> {
     pub(crate) fn update(&mut self, chunk: &[u8]) -> Result<(), KeyError> {
         match self {
             Self::Original(verifier) => verifier.update(chunk),
+            Self::Signed(verifier, _) => {
+                verifier.update(chunk);
+                Ok(())
+            }
         }
     }
 
-    /// When the server made the answer.
-    pub(crate) fn finish(self) -> Result<Timestamp, Refusal> {
-        match self {
-            Self::Original(verifier) => verifier.finish().map(|response| response.created()),
-        }
+    /// When the server made the answer, and the keys for what is encrypted in it.
+    pub(crate) fn finish(self) -> Result<(Timestamp, Option<&'a sign::Keys>), Refusal> {
+        Ok(match self {
+            Self::Original(verifier) => (verifier.finish()?.created(), None),
+            Self::Signed(verifier, keys) => (verifier.finish()?.created(), Some(keys)),
+        })
     }
 }
 
-// `Dialect` is open to additions; a dialect that this version cannot speak is never replaced by
-// another one.
-const NOT_SPOKEN: KeyError = KeyError::Hardware("this version does not speak the dialect");
+/// How long a request of the `Original` dialect counts: what deployed servers accept.
+const ORIGINAL_LIFETIME_S: u32 = 900;
+
+const NO_ROTATION: KeyError = KeyError::Hardware("the dialect has no way to replace a secret");

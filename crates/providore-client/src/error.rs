@@ -1,9 +1,9 @@
 //! Why an operation did not end in a proof.
 
-use providore_sign::{KeyError, Refusal};
-use providore_wire::original::HeadError;
+use providore_sign::{KeyError, Refusal, content_coding::DecodeError};
+use providore_wire::{original, signed};
 
-/// Why an answer was not accepted.
+/// Why a question was not asked, or its answer not accepted.
 ///
 /// None of these is a reason to wipe, to fall back or to act: the device keeps what it has and
 /// asks again later. In the `Original` dialect no status is covered by a signature, so that even a
@@ -14,6 +14,12 @@ pub enum Error {
     /// The device's own key could not be used.
     #[error("the device's key could not be used")]
     Key(#[source] KeyError),
+    /// The `Original` dialect needs a clock.
+    #[error("the clock is not set")]
+    ClockNotSet,
+    /// The device's dialect has no such question, or the answer is to a question of another device.
+    #[error("the device's dialect has no such question")]
+    NotInDialect,
     /// The answer carries no signature: anybody can have sent it. Its status is a hint.
     #[error("unsigned answer with status {status}")]
     Unsigned {
@@ -21,6 +27,9 @@ pub enum Error {
         status: u16,
         /// Seconds that it asks to wait, unbounded; [`crate::RetryPolicy`] holds it.
         retry_after_s: Option<u32>,
+        /// Whether it is a 401 with a challenge, which the device has noted: asked again now, once,
+        /// the question is signed over that.
+        challenged: bool,
     },
     /// The answer carries signature headers that cannot be read.
     #[error("answer with a malformed signature header")]
@@ -69,6 +78,17 @@ impl Error {
         matches!(self.status(), Some(401 | 403))
     }
 
+    /// Whether the server asks for the same question over its challenge.
+    pub(crate) const fn is_challenge(&self) -> bool {
+        matches!(
+            self,
+            Self::Unsigned {
+                challenged: true,
+                ..
+            }
+        )
+    }
+
     /// Whether an answer claimed to be the one asked for and was not proven to be: not signed, not
     /// fresh, or of the wrong kind.
     #[must_use]
@@ -78,6 +98,30 @@ impl Error {
             Self::Unsigned { status, .. } => *status < 400,
             _ => false,
         }
+    }
+}
+
+/// Signature headers that cannot be read, in the dialect of the question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// Of the `Original` dialect.
+    #[error(transparent)]
+    Original(#[from] original::HeadError),
+    /// Of the `Signed` dialect.
+    #[error(transparent)]
+    Signed(#[from] signed::HeadError),
+}
+
+impl From<original::HeadError> for Error {
+    fn from(error: original::HeadError) -> Self {
+        Self::Head(error.into())
+    }
+}
+
+impl From<signed::HeadError> for Error {
+    fn from(error: signed::HeadError) -> Self {
+        Self::Head(error.into())
     }
 }
 
@@ -112,6 +156,18 @@ pub enum BodyFault {
     /// A problem document (RFC 9457) of the server, moved under another status.
     #[error("problem document in place of the answer")]
     Problem,
+    /// An encoding that is not of the dialect, or not of this kind of answer.
+    #[error("encoding that is not accepted here")]
+    Encoding,
+    /// What is secret came in clear.
+    #[error("not encrypted")]
+    NotEncrypted,
+    /// What is encrypted cannot be decrypted with the device's key.
+    #[error("could not be decrypted")]
+    NotDecrypted(#[source] DecodeError),
+    /// Not a secret: under 16 bytes, over 64, or with control characters.
+    #[error("not a secret")]
+    NotSecret,
     /// Configuration that is not a JSON object or array.
     #[error("not a JSON object or array")]
     NotJson,
@@ -122,8 +178,8 @@ pub enum BodyFault {
     #[error("refused by the application's check")]
     CheckedOut,
     /// The offer of a firmware names no version, another place than `/firmware?version=V`, or
-    /// something else than the signed body does.
-    #[error("location is not the firmware version that was signed")]
+    /// in the `Original` dialect something else than the signed body does.
+    #[error("location is not a firmware version, or not the one that was signed")]
     Location,
     /// The image does not begin with the magic bytes of this hardware.
     #[error("image with the wrong magic bytes")]

@@ -4,16 +4,22 @@
 //! Exchange::ask ─▶ request() ─▶ (the transport sends) ─▶ receive(head) ─▶ chunk … ─▶ finish
 //! ```
 
-use providore_sign::{HeaderInstructions, KeyError, MacKey};
-use providore_wire::{Method, Text, Timestamp};
+use providore_sign::{HeaderInstructions, KeyError, MacKey, content_coding::decode_in_place};
+use providore_wire::{Method, Target as Parsed, Text, Timestamp};
+use zeroize::Zeroize as _;
 
-use crate::{BodyFault, Device, EntityTag, Error, Head, device::Verifier, retry};
+use crate::{
+    BodyFault, Device, EntityTag, Error, Head, Moment,
+    device::{Asked, Verifier},
+    head::Told,
+};
 
 /// Something that a device asks of its server.
 ///
 /// Sealed: [`Config`](crate::Config), [`FirmwareCheck`](crate::FirmwareCheck),
 /// [`FirmwareDownload`](crate::FirmwareDownload), [`CertificateRequest`](crate::CertificateRequest)
-/// and [`CurrentCertificate`](crate::CurrentCertificate).
+/// and [`CurrentCertificate`](crate::CurrentCertificate); in the `Signed` dialect also
+/// [`TimeCheck`](crate::TimeCheck), [`Report`](crate::Report) and [`NextSecret`](crate::NextSecret).
 pub trait Operation: sealed::Question {}
 
 /// An operation whose answer fits a buffer.
@@ -23,11 +29,7 @@ pub trait BufferedOperation: Operation {
 
     /// What a signed answer means.
     #[doc(hidden)]
-    fn conclude<'b>(
-        self,
-        answer: SignedAnswer<'b>,
-        head: &impl Head,
-    ) -> Result<Self::Outcome<'b>, Error>;
+    fn conclude<'b>(self, answer: SignedAnswer<'_, 'b>) -> Result<Self::Outcome<'b>, Error>;
 }
 
 pub(crate) mod sealed {
@@ -41,8 +43,17 @@ pub(crate) mod sealed {
         fn unless(&self) -> Option<&EntityTag> {
             None
         }
-        fn body(&self) -> &[u8] {
-            b""
+        /// Media type and body.
+        fn content(&self) -> Option<(&'static str, &[u8])> {
+            None
+        }
+        /// Whether only the `Signed` dialect has this question.
+        fn is_signed_only(&self) -> bool {
+            false
+        }
+        /// Whether the answer holds what nobody else may read.
+        fn is_secret(&self) -> bool {
+            false
         }
     }
 }
@@ -57,6 +68,7 @@ pub struct Request<'a> {
     target: &'a str,
     signed: Option<&'a HeaderInstructions>,
     unless: Option<&'a EntityTag>,
+    content_type: Option<&'static str>,
     body: &'a [u8],
 }
 
@@ -69,6 +81,7 @@ impl<'a> Request<'a> {
             target,
             signed: None,
             unless: None,
+            content_type: None,
             body: b"",
         }
     }
@@ -79,7 +92,7 @@ impl<'a> Request<'a> {
         self.method
     }
 
-    /// Path and query. To be sent exactly so: the path is signed byte for byte.
+    /// Path and query. To be sent exactly so: it is signed byte for byte.
     #[must_use]
     pub const fn target(&self) -> &'a str {
         self.target
@@ -90,8 +103,7 @@ impl<'a> Request<'a> {
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
         let signed = self.signed.into_iter().flat_map(HeaderInstructions::fields);
         let unless = self.unless.map(|tag| ("if-none-match", tag.as_str()));
-        // The deployed servers read a body only under this type.
-        let kind = (!self.body.is_empty()).then_some(("content-type", "text/plain"));
+        let kind = self.content_type.map(|kind| ("content-type", kind));
         signed.chain(unless).chain(kind)
     }
 
@@ -106,91 +118,136 @@ impl<'a> Request<'a> {
 ///
 /// The steps are [`ask`](Self::ask), sending [`request`](Self::request), and
 /// [`receive`](Self::receive); each consumes what it must not be repeated with. Signing happens
-/// once per attempt: an attempt that failed is asked anew.
+/// once per attempt: an attempt that failed is asked anew. One that failed with
+/// [`Error::Unsigned`] and `challenged` is asked anew at once, and only once.
 #[derive(Debug)]
 #[must_use]
 pub struct Exchange<O> {
     operation: O,
-    asked: Timestamp,
     target: Target,
     signed: HeaderInstructions,
+    asked: Asked,
 }
 
 impl<O: Operation> Exchange<O> {
-    /// Signs the question. `now` must be right within the server's skew (30 s by default).
+    /// Signs the question.
     ///
     /// # Errors
-    /// What the key reports.
+    /// [`Error::Key`]; [`Error::ClockNotSet`] and [`Error::NotInDialect`] in the `Original` dialect.
     pub fn ask<K: MacKey>(
         operation: O,
         device: &mut Device<K>,
-        now: Timestamp,
-    ) -> Result<Self, KeyError> {
+        moment: Moment,
+    ) -> Result<Self, Error> {
         let target = operation.target();
-        let path = target.as_str().split('?').next().unwrap_or_default();
-        let signed = device.sign(operation.method(), path, operation.body(), now)?;
+        let (signed, asked) = device.sign(&operation, &parsed(&target)?, moment)?;
         Ok(Self {
             operation,
-            asked: now,
             target,
             signed,
+            asked,
         })
     }
 
     /// The request to send.
     #[must_use]
     pub fn request(&self) -> Request<'_> {
+        let content = self.operation.content();
+        // What the signature covers is among the fields that it brings.
+        let beside = !self.asked.is_complete();
         Request {
             method: self.operation.method(),
             target: self.target.as_str(),
             signed: Some(&self.signed),
-            unless: self.operation.unless(),
-            body: self.operation.body(),
+            unless: self.operation.unless().filter(|_| beside),
+            content_type: content.filter(|_| beside).map(|(kind, _)| kind),
+            body: content.map_or(b"", |(_, body)| body),
         }
     }
 
-    pub(crate) fn into_parts(self) -> (O, Timestamp) {
-        (self.operation, self.asked)
+    /// The operation, to be asked anew.
+    pub(crate) fn into_operation(self) -> O {
+        self.operation
+    }
+
+    /// Verifies the head of the answer as far as the dialect can.
+    pub(crate) fn open<'a, K: MacKey>(
+        &self,
+        device: &'a mut Device<K>,
+        head: &'a impl Head,
+        clock: Option<Timestamp>,
+    ) -> Result<Opened<'a, K>, Error> {
+        let target = parsed(&self.target)?;
+        let question = (&self.operation, &target);
+        let (verifier, told) = device.open(question, self.asked, head, clock)?;
+        if told.covered && told.status == 200 && self.operation.is_secret() && !told.encrypted {
+            return Err(BodyFault::NotEncrypted.into());
+        }
+        Ok(Opened { verifier, told })
     }
 }
 
-impl<O: BufferedOperation> Exchange<O> {
-    /// Takes the head of the answer; its body will go to `buffer`, whose length is the limit.
-    ///
-    /// # Errors
-    /// [`Error::Unsigned`], [`Error::Head`], [`Error::NotVerified`], if the head alone is reason
-    /// enough; the body is then not worth reading.
-    pub fn receive<'a, 'b, K: MacKey, H: Head>(
+/// An answer of which the head has been looked at.
+#[derive(Debug)]
+pub(crate) struct Opened<'a, K> {
+    pub(crate) verifier: Verifier<'a, K>,
+    pub(crate) told: Told<'a>,
+}
+
+impl<'a, K: MacKey> Opened<'a, K> {
+    pub(crate) const fn into_buffer<'b, O>(
         self,
-        device: &'a mut Device<K>,
-        head: &'a H,
+        operation: O,
         buffer: &'b mut [u8],
-        now: Timestamp,
-    ) -> Result<Receiving<'a, 'b, K, O, H>, Error> {
-        Ok(Receiving {
-            verifier: begin(device, head, self.asked, now)?,
-            retry_after_s: retry::after(head, now),
-            operation: self.operation,
-            head,
+    ) -> Receiving<'a, 'b, K, O> {
+        Receiving {
+            operation,
+            opened: self,
             buffer,
             length: 0,
-        })
+        }
+    }
+}
+
+/// Every target of ours can be parsed.
+fn parsed(target: &Target) -> Result<Parsed<'_>, KeyError> {
+    Ok(Parsed::parse(target.as_str())?)
+}
+
+impl<O: BufferedOperation> Exchange<O> {
+    /// Takes the head of the answer, which arrived when the device's clock showed `clock`; its body
+    /// will go to `buffer`, whose length is the limit.
+    ///
+    /// In the `Signed` dialect the head has been verified when this returns, and the device has
+    /// learned from it. The buffer needs room for what is encrypted: 21 bytes more than the content,
+    /// and 17 for each of its records.
+    ///
+    /// # Errors
+    /// [`Error::Unsigned`], [`Error::Head`], [`Error::NotVerified`], [`Error::Body`], if the head
+    /// alone is reason enough; the body is then not worth reading.
+    pub fn receive<'a, 'b, K: MacKey>(
+        self,
+        device: &'a mut Device<K>,
+        head: &'a impl Head,
+        buffer: &'b mut [u8],
+        clock: Option<Timestamp>,
+    ) -> Result<Receiving<'a, 'b, K, O>, Error> {
+        let opened = self.open(device, head, clock)?;
+        Ok(opened.into_buffer(self.operation, buffer))
     }
 }
 
 /// An answer that is being received into a buffer.
 #[derive(Debug)]
 #[must_use]
-pub struct Receiving<'a, 'b, K, O, H> {
+pub struct Receiving<'a, 'b, K, O> {
     operation: O,
-    head: &'a H,
-    verifier: Verifier<'a, K>,
-    retry_after_s: Option<u32>,
+    opened: Opened<'a, K>,
     buffer: &'b mut [u8],
     length: usize,
 }
 
-impl<'b, K: MacKey, O: BufferedOperation, H: Head> Receiving<'_, 'b, K, O, H> {
+impl<'b, K: MacKey, O: BufferedOperation> Receiving<'_, 'b, K, O> {
     /// Takes the next part of the body, of any length.
     ///
     /// # Errors
@@ -203,73 +260,73 @@ impl<'b, K: MacKey, O: BufferedOperation, H: Head> Receiving<'_, 'b, K, O, H> {
             .ok_or(BodyFault::TooLong { limit })?
             .copy_from_slice(chunk);
         self.length = end;
-        Ok(self.verifier.update(chunk)?)
+        Ok(self.opened.verifier.update(chunk)?)
     }
 
-    /// Ends the body: only now does anything count.
+    /// Ends the body: only now does anything count. What is encrypted is decrypted in the buffer.
     ///
     /// # Errors
     /// [`Error::NotVerified`], then [`Error::Declined`] or [`Error::Body`].
     pub fn finish(self) -> Result<O::Outcome<'b>, Error> {
-        let created = self.verifier.finish()?;
-        let buffer: &'b [u8] = self.buffer;
-        let answer = SignedAnswer {
-            status: self.head.status(),
-            retry_after_s: self.retry_after_s,
+        let Opened { verifier, told } = self.opened;
+        let (created, keys) = verifier.finish()?;
+        let received = self.buffer.get_mut(..self.length).unwrap_or_default();
+        let mut length = received.len();
+        if let Some(keys) = keys.filter(|_| told.encrypted) {
+            let plain = decode_in_place(keys.content_key(), received);
+            length = plain.map_err(BodyFault::NotDecrypted)?.len();
+        }
+        self.operation.conclude(SignedAnswer {
+            told,
             created,
-            body: buffer.get(..self.length).unwrap_or_default(),
-        };
-        self.operation.conclude(answer, self.head)
+            received,
+            length,
+        })
     }
 }
 
 /// An answer with a good signature, of which the kind has not been looked at.
-#[derive(Debug, Clone, Copy)]
-pub struct SignedAnswer<'b> {
-    pub(crate) status: u16,
-    retry_after_s: Option<u32>,
+#[derive(Debug)]
+pub struct SignedAnswer<'h, 'b> {
+    pub(crate) told: Told<'h>,
     pub(crate) created: Timestamp,
-    body: &'b [u8],
+    /// All that was received; what was in it stands at its beginning.
+    received: &'b mut [u8],
+    length: usize,
 }
 
-impl<'b> SignedAnswer<'b> {
+impl<'b> SignedAnswer<'_, 'b> {
     pub(crate) const fn declined(&self) -> Error {
         Error::Declined {
-            status: self.status,
-            retry_after_s: self.retry_after_s,
+            status: self.told.status,
+            retry_after_s: self.told.retry_after_s,
         }
     }
 
     /// The body, which must not be a problem document.
-    pub(crate) fn body(&self) -> Result<&'b [u8], BodyFault> {
-        if self.body.starts_with(PROBLEM) {
+    pub(crate) fn body(self) -> Result<&'b [u8], BodyFault> {
+        let received: &'b [u8] = self.received;
+        let body = received.get(..self.length).unwrap_or_default();
+        if body.starts_with(PROBLEM) {
             return Err(BodyFault::Problem);
         }
-        Ok(self.body)
+        Ok(body)
     }
 
-    pub(crate) fn without_body(&self) -> Result<(), BodyFault> {
-        if self.body.is_empty() {
+    /// Hands the body to `read`, then erases it.
+    pub(crate) fn erased_after<T>(self, read: impl FnOnce(&[u8]) -> T) -> T {
+        let outcome = read(self.received.get(..self.length).unwrap_or_default());
+        self.received.zeroize();
+        outcome
+    }
+
+    pub(crate) const fn without_body(&self) -> Result<(), BodyFault> {
+        if self.length == 0 {
             Ok(())
         } else {
             Err(BodyFault::NotEmpty)
         }
     }
-}
-
-/// Begins to verify; an answer without signature ends here.
-pub(crate) fn begin<'a, K: MacKey>(
-    device: &'a mut Device<K>,
-    head: &'a impl Head,
-    asked: Timestamp,
-    now: Timestamp,
-) -> Result<Verifier<'a, K>, Error> {
-    device
-        .verifier(head, asked, now)?
-        .ok_or_else(|| Error::Unsigned {
-            status: head.status(),
-            retry_after_s: retry::after(head, now),
-        })
 }
 
 /// How every problem document of a providore server begins: not to be taken for a configuration,

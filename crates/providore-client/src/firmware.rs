@@ -6,8 +6,7 @@ use providore_wire::{FirmwareVersion, Route, Target as Parsed, Timestamp};
 use crate::{
     BodyFault, BufferedOperation, Device, Error, Exchange, Head, ImageCheck, Operation,
     ReceivingImage,
-    exchange::{SignedAnswer, Target, begin, sealed::Question},
-    retry,
+    exchange::{Opened, SignedAnswer, Target, sealed::Question},
 };
 
 /// Asks whether another firmware waits.
@@ -30,10 +29,12 @@ impl FirmwareCheck {
 pub enum FirmwareOutcome {
     /// Nothing waits.
     UpToDate,
-    /// This version waits. The `Location` header that names it is not signed in the `Original`
-    /// dialect; the body is, and must end with the same text ("Found. Redirecting to
-    /// /firmware?version=V", which every Providore sends). It stays a wish: the query of the
-    /// download is not signed either, so the image is checked for itself.
+    /// This version waits.
+    ///
+    /// In the `Original` dialect the `Location` header that names it is not signed; the body is, and
+    /// must end with the same text ("Found. Redirecting to /firmware?version=V", which every
+    /// Providore sends). There it stays a wish: the query of the download is not signed either, so
+    /// the image is checked for itself.
     Offered(FirmwareVersion),
 }
 
@@ -48,19 +49,17 @@ impl Operation for FirmwareCheck {}
 impl BufferedOperation for FirmwareCheck {
     type Outcome<'b> = FirmwareOutcome;
 
-    fn conclude(
-        self,
-        answer: SignedAnswer<'_>,
-        head: &impl Head,
-    ) -> Result<FirmwareOutcome, Error> {
-        match answer.status {
+    fn conclude(self, answer: SignedAnswer<'_, '_>) -> Result<FirmwareOutcome, Error> {
+        match answer.told.status {
             204 => {
                 answer.without_body()?;
                 Ok(FirmwareOutcome::UpToDate)
             }
             200 | 302 => {
+                let told = answer.told;
                 let body = answer.body()?;
-                let location = head.field("location").filter(|place| body.ends_with(place));
+                let same = |place: &&[u8]| told.covered || body.ends_with(place);
+                let location = told.location.filter(same);
                 let version = location.and_then(offered).ok_or(BodyFault::Location)?;
                 Ok(FirmwareOutcome::Offered(version))
             }
@@ -118,28 +117,37 @@ impl Exchange<FirmwareDownload> {
     /// Takes the head of the answer; the image follows in chunks.
     ///
     /// # Errors
-    /// [`Error::Unsigned`], [`Error::Head`], [`Error::NotVerified`], if the head alone is reason
-    /// enough, and [`Error::Declined`] for any status but 200: in this dialect such a status
-    /// proves nothing, so the body is not read.
+    /// [`Error::Unsigned`], [`Error::Head`], [`Error::NotVerified`], [`Error::Body`], if the head
+    /// alone is reason enough, and [`Error::Declined`] for any status but 200. In the `Original`
+    /// dialect such a status proves nothing; in both the body is not read.
     pub fn receive_image<'a, K: MacKey>(
         self,
         device: &'a mut Device<K>,
         head: &'a impl Head,
-        now: Timestamp,
+        clock: Option<Timestamp>,
     ) -> Result<ReceivingImage<'a, K>, Error> {
-        let (operation, asked) = self.into_parts();
-        let verifier = begin(device, head, asked, now)?;
-        if head.status() != 200 {
+        let opened = self.open(device, head, clock)?;
+        opened.into_image(self.into_operation())
+    }
+}
+
+impl<'a, K: MacKey> Opened<'a, K> {
+    pub(crate) fn into_image(
+        self,
+        operation: FirmwareDownload,
+    ) -> Result<ReceivingImage<'a, K>, Error> {
+        let Self { verifier, told } = self;
+        if told.status != 200 {
             return Err(Error::Declined {
-                status: head.status(),
-                retry_after_s: retry::after(head, now),
+                status: told.status,
+                retry_after_s: told.retry_after_s,
             });
         }
-        Ok(ReceivingImage::new(
-            verifier,
-            operation.version,
-            operation.check,
-        ))
+        if told.encrypted {
+            return Err(BodyFault::Encoding.into());
+        }
+        let FirmwareDownload { version, check } = operation;
+        Ok(ReceivingImage::new(verifier, version, check))
     }
 }
 

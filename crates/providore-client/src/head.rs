@@ -1,6 +1,11 @@
 //! The head of an answer, and the header fields that operations look at.
 
-use providore_wire::Text;
+use providore_sign::content_coding;
+use providore_wire::{Text, Timestamp, signed::ResponseHead};
+
+use crate::{BodyFault, Error};
+
+pub(crate) use crate::retry::after as retry_after;
 
 /// Status and header fields of an answer, held by the transport or the caller.
 pub trait Head {
@@ -48,6 +53,49 @@ impl Head for BorrowedHead<'_> {
 
     fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields.iter().copied()
+    }
+}
+
+/// What a head says beside its signature, as far as operations look at it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told<'h> {
+    pub(crate) status: u16,
+    pub(crate) retry_after_s: Option<u32>,
+    pub(crate) etag: Option<&'h [u8]>,
+    pub(crate) location: Option<&'h [u8]>,
+    pub(crate) encrypted: bool,
+    /// Whether the signature covers all of it, and binds it to the question.
+    pub(crate) covered: bool,
+}
+
+impl<'h> Told<'h> {
+    /// Of a head whose signature covers none of it.
+    pub(crate) fn uncovered(head: &'h impl Head, now: Timestamp) -> Self {
+        Self {
+            status: head.status(),
+            retry_after_s: retry_after(head.field("retry-after"), Some(now)),
+            etag: head.field("etag"),
+            location: head.field("location"),
+            encrypted: false,
+            covered: false,
+        }
+    }
+
+    /// Of a head that has been verified.
+    pub(crate) fn covered(head: &ResponseHead<'h>, now: Option<Timestamp>) -> Result<Self, Error> {
+        let encrypted = match head.field("content-encoding") {
+            None => false,
+            Some(name) if name.eq_ignore_ascii_case(content_coding::NAME.as_bytes()) => true,
+            Some(_) => return Err(BodyFault::Encoding.into()),
+        };
+        Ok(Self {
+            status: head.status(),
+            retry_after_s: retry_after(head.field("retry-after"), now),
+            etag: head.field("etag"),
+            location: head.field("location"),
+            encrypted,
+            covered: true,
+        })
     }
 }
 

@@ -10,9 +10,10 @@ use crate::{BodyFault, Error, device::Verifier, exchange::PROBLEM};
 
 /// What an image for this hardware looks like.
 ///
-/// The `Original` dialect does not bind an image to the version that was asked for: whoever can
-/// change a request on its way can ask for an older one. Where that matters, read the version out
-/// of the image with [`ImageCheck::with_opening`].
+/// In the `Signed` dialect an image is bound to the question, and so to the version that was asked
+/// for. In the `Original` dialect it is not: whoever can change a request on its way can ask for an
+/// older one. Where that matters, read the version out of the image with
+/// [`ImageCheck::with_opening`].
 ///
 /// ```
 /// use providore_client::ImageCheck;
@@ -134,7 +135,7 @@ impl<'a, K: MacKey> ReceivingImage<'a, K> {
             .check
             .opening
             .is_none_or(|check| check(opening, &self.version));
-        let created = self.verifier.finish()?;
+        let (created, _) = self.verifier.finish()?;
         if short {
             return Err(BodyFault::ImageTooShort { limit: min_len }.into());
         }

@@ -1,46 +1,63 @@
-//! The device's side of providore: configuration, firmware and certificates.
+//! The device's side of providore: configuration, firmware, certificates, time and secrets.
 //!
 //! It opens no socket, reads no clock, draws no random number and allocates nothing: it says what
 //! to send, checks what comes back, and ends in a proof value. Sending, flashing and waiting are
 //! traits that an application implements.
 //!
 //! ```
-//! # use providore_client::{BorrowedHead, Config, ConfigOutcome, Device, Exchange};
-//! # use providore_sign::{SoftwareKey, original::ResponseSigner};
-//! # use providore_wire::{Dialect, Timestamp};
-//! # let now = Timestamp::from_unix(1_767_323_045).ok_or("clock")?;
-//! # let mut signer = ResponseSigner::begin(SoftwareKey::new(b"the device's secret")?)?;
-//! # signer.update(b"{\"interval\":60}")?;
-//! # let headers = signer.finish(now, 900)?;
-//! # let fields: Vec<_> = headers.fields().map(|(n, v)| (n, v.as_bytes())).collect();
-//! let key = SoftwareKey::new(b"the device's secret")?;
-//! let mut device = Device::new(Dialect::Original, "d8fa0180".parse()?, "1.0.0".parse()?, key);
-//! let exchange = Exchange::ask(Config::new(), &mut device, now)?;
-//! let request = exchange.request(); // method, target, fields, body: send them
-//! assert_eq!(request.target(), "/config");
+//! # use providore_client::{BorrowedHead, Device, Exchange, FirmwareCheck, FirmwareOutcome, Moment};
+//! # use providore_sign::{SoftwareKey, signed::{self, Keys}};
+//! # use providore_wire::{Dialect, Target, Timestamp, signed::{Challenge, RequestHead}};
+//! let key = SoftwareKey::new(b"32 random bytes of this device..")?;
+//! let (id, version) = ("d8fa0180".parse()?, "1.0.0".parse()?);
+//! let mut device = Device::new(Dialect::Signed, id, version, key)?;
 //!
-//! let head = BorrowedHead { status: 200, fields: &fields }; // what came back
-//! let mut buffer = [0; 1024];
-//! let mut receiving = exchange.receive(&mut device, &head, &mut buffer, now)?;
-//! receiving.chunk(b"{\"interval\":60}")?;
-//! let ConfigOutcome::Current(config) = receiving.finish()? else { return Ok(()) };
-//! assert_eq!(config.bytes(), b"{\"interval\":60}");
+//! // The clock may be wrong, or None; the nonce is fresh from a generator, every time.
+//! let clock = Timestamp::from_unix(12);
+//! let moment = Moment { clock, nonce: [7; 16] };
+//! let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment)?;
+//! let request = exchange.request(); // method, target, fields, body: send them
+//! assert_eq!(request.target(), "/firmware/check");
+//!
+//! # let target = Target::parse(request.target())?;
+//! # let sent: Vec<_> = request.fields().map(|(n, v)| (n, v.as_bytes())).collect();
+//! # let asked = RequestHead::parse(request.method(), &target, sent.iter().copied())?;
+//! # let keys = Keys::derive(&mut SoftwareKey::new(b"32 random bytes of this device..")?)?;
+//! # let location = [("location", &b"/firmware?version=1.1.0"[..])];
+//! # let answer = signed::ResponseToSign {
+//! #     device: &"d8fa0180".parse()?, status: 302, fields: location, content_sha256: None,
+//! #     challenge: &Challenge::parse(&[b'A'; 64])?,
+//! #     created: Timestamp::from_unix(1_767_323_045).ok_or("clock")?,
+//! # };
+//! # let headers = signed::sign_response(&keys, &asked.question(), &answer)?;
+//! # let ours = headers.fields().map(|(n, v)| (n, v.as_bytes()));
+//! # let fields: Vec<_> = ours.chain(location).collect();
+//! let head = BorrowedHead { status: 302, fields: &fields }; // what came back
+//! let mut buffer = [0; 256];
+//! let receiving = exchange.receive(&mut device, &head, &mut buffer, clock)?;
+//! let FirmwareOutcome::Offered(version) = receiving.finish()? else { return Ok(()) };
+//! assert_eq!(version.as_str(), "1.1.0");
+//! assert_eq!(device.server_time().now(clock), Timestamp::from_unix(1_767_323_045));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! | module or type | is |
 //! |---|---|
-//! | [`Device`] | who asks: id, version, key, dialect |
+//! | [`Device`] | who asks: id, version, key, dialect, and what its server told |
+//! | [`Moment`] | when it asks: a clock and a nonce |
 //! | [`Exchange`] | one question and its answer, without I/O; [`Receiving`], [`ReceivingImage`] |
 //! | [`Config`], [`FirmwareCheck`], [`FirmwareDownload`], [`CertificateRequest`], [`CurrentCertificate`] | what can be asked |
-//! | [`VerifiedConfig`], [`VerifiedImage`], [`VerifiedPem`] | proofs, which nobody else can make |
+//! | [`TimeCheck`], [`Report`], [`NextSecret`] | what can be asked in the `Signed` dialect alone |
+//! | [`VerifiedConfig`], [`VerifiedImage`], [`VerifiedPem`], [`VerifiedSecret`] | proofs, which nobody else can make |
 //! | [`Agent`] | the device's day on top of these, plain `async` |
 //! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
 //! | `memory` | the platform in memory, with power cuts |
 //!
-//! Nothing unsigned is acted upon: an error that anybody can have sent delays, and no more. A
-//! first Providore does not sign 204 and 302, so its firmware is not installed by this crate.
+//! Nothing unsigned is acted upon: an error that anybody can have sent delays, and no more. In the
+//! `Signed` dialect an answer counts for one question alone, needs no clock, and is refused in clear
+//! where it holds secrets. The `Original` dialect is for servers of a first Providore; these do not
+//! sign 204 and 302, so that their firmware is not installed by this crate.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -68,29 +85,37 @@ mod head;
 mod image;
 #[cfg(feature = "memory")]
 pub mod memory;
+mod moment;
 mod platform;
+mod report;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod retry;
+mod secret;
+mod time;
 
 pub use agent::{
-    Agent, AgentError, Buffers, CertificateStep, ConfigStep, Day, Event, FirmwareStep, Settings,
-    Step,
+    Agent, AgentError, Buffers, CertificateStep, ConfigStep, Day, Event, FirmwareStep, SecretStep,
+    Settings, Step,
 };
 #[cfg(feature = "certificates")]
 pub use agent::{CertificateFault, Identity};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
-pub use error::{BodyFault, Error};
+pub use error::{BodyFault, Error, HeadError};
 pub use exchange::{BufferedOperation, Exchange, Operation, Receiving, Request, SignedAnswer};
 pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome};
 pub use head::{BorrowedHead, EntityTag, Head};
 pub use image::{ImageCheck, ReceivingImage, VerifiedImage};
+pub use moment::Moment;
 pub use platform::{
     AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, Parts,
     Platform, PlatformOf, Record, ServerAddress, Storage, StoreError, Transport, TransportError,
 };
+pub use report::{Outcome, Report, Subject};
 #[cfg(feature = "reqwest")]
 pub use reqwest::{ReqwestSettings, ReqwestTransport};
 pub use retry::{Entropy, RetryPolicy};
+pub use secret::{NextSecret, VerifiedSecret};
+pub use time::TimeCheck;

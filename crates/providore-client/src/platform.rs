@@ -35,7 +35,7 @@ pub struct Platform<T, L, F, S, C, E> {
     pub storage: S,
     /// Knows the time, and waits.
     pub clock: C,
-    /// Spreads devices in time.
+    /// Makes nonces, and spreads devices in time.
     pub entropy: E,
 }
 
@@ -52,7 +52,7 @@ pub trait Parts {
     type Storage: Storage;
     /// Knows the time, and waits.
     type Clock: Clock;
-    /// Spreads devices in time.
+    /// Makes nonces, and spreads devices in time.
     type Entropy: Entropy;
 
     /// The parts.

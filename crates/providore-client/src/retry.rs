@@ -4,9 +4,13 @@ use core::fmt::Write as _;
 
 use providore_wire::{Text, Timestamp};
 
-use crate::Head;
-
-/// Randomness that spreads devices in time; it guards nothing and need not be secret.
+/// Randomness: it makes the nonces of requests, and spreads devices in time.
+///
+/// # Security
+/// It need not be secret, but must be seeded anew at every start, from a hardware generator. In the
+/// `Signed` dialect an answer counts because nobody can have made it before the question: a device
+/// that draws the same nonces after each start, and asks over the same challenge or at the same
+/// time by its clock, asks the same question twice, and takes the old answer for the new.
 pub trait Entropy {
     /// 32 bits, all values equally likely.
     fn next_u32(&mut self) -> u32;
@@ -23,7 +27,7 @@ impl<F: FnMut() -> u32> Entropy for F {
 /// After the n-th failure in a row, between 0 and `base_ms` · 2ⁿ⁻¹ ("full jitter"), at most
 /// `cap_ms`. If the server named a time, that time instead, at least 1 s and at most
 /// `max_retry_after_s`, and up to a tenth more: a fleet that was told the same second does not come
-/// back in it. The header is not signed, so that the bound is all that a stranger can cost.
+/// back in it. The header may be a stranger's, and the bound is all that this can cost.
 ///
 /// ```
 /// use providore_client::RetryPolicy;
@@ -92,14 +96,14 @@ pub(crate) fn below(bound: u64, entropy: &mut (impl Entropy + ?Sized)) -> u64 {
 }
 
 /// What `Retry-After` (RFC 9110 section 10.2.3) says, in seconds from now; `None` if it is not
-/// there or not readable.
-pub(crate) fn after(head: &impl Head, now: Timestamp) -> Option<u32> {
-    let value = head.field("retry-after")?;
+/// there or not readable, or a date while nobody knows the time.
+pub(crate) fn after(value: Option<&[u8]>, now: Option<Timestamp>) -> Option<u32> {
+    let value = value?;
     if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
         let digits = core::str::from_utf8(value).ok()?;
         return Some(digits.parse().unwrap_or(u32::MAX));
     }
-    let seconds = http_date(value)?.seconds_since(now).max(0);
+    let seconds = http_date(value)?.seconds_since(now?).max(0);
     Some(u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 
@@ -128,7 +132,7 @@ const MONTHS: [&str; 12] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::BorrowedHead;
+    use crate::{BorrowedHead, Head as _};
 
     fn check(value: &str, expected: Option<u32>) {
         let now = Timestamp::from_unix(784_111_777).unwrap(); // Sun, 06 Nov 1994 08:49:37 GMT
@@ -137,7 +141,8 @@ mod tests {
             status: 503,
             fields: &fields,
         };
-        assert_eq!(after(&head, now), expected, "{value:?}");
+        let value = head.field("retry-after");
+        assert_eq!(after(value, Some(now)), expected, "{value:?}");
     }
 
     #[test]

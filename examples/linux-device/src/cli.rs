@@ -48,6 +48,10 @@ pub(crate) enum Command {
                       --hook /opt/app/restart"
     )]
     Firmware,
+    /// Get the secret that is to replace the present one, if one waits; not while `run` is running,
+    /// which does so by itself
+    #[command(after_help = "Example:\n  providore-device secret --state-dir /var/lib/app")]
+    Secret,
     /// Keep all of it current until stopped (SIGTERM or SIGINT)
     #[command(
         after_help = "Example:\n  providore-device run --interval 3600 --hook /opt/app/restart"
@@ -122,11 +126,14 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "CMD")]
     pub(crate) hook: Option<String>,
 
-    /// How to sign: original
+    /// How to sign: `signed`, or `original` for a server of a first Providore; weaker: nothing is
+    /// encrypted, answers can be moved from one question to another, and the clock must be right
+    /// [default: signed]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) dialect: Option<Dialect>,
 
-    /// Accept the dates of a first Providore, whose answers expire when they are made
+    /// Accept the dates of a first Providore, whose answers expire when they are made; means
+    /// `--dialect original`
     #[arg(long, global = true)]
     pub(crate) first_providore: bool,
 
@@ -167,6 +174,10 @@ Whom certificates are checked against: the chain must lead to the CA pinned in S
 that in --ca; if it does not, to the one the server shows at /certificates/ca.pem, which is then
 pinned. The chain itself comes in an answer signed with the device's secret, so that nobody
 without the secret can have another CA pinned.
+
+Secret: the server can have it replaced (`run` and `secret` do). The next one is kept in STATE,
+readable by its owner alone; the one given in the settings is no longer accepted then, and has to
+stay there all the same: it tells which replacement is in force. STATE must not be lost.
 
 Exit codes:
   0  done, or nothing to do

@@ -4,11 +4,23 @@ use core::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use providore_client::Clock;
-use providore_wire::Timestamp;
+use providore_wire::{Dialect, Timestamp};
 
-/// The system's clock; one that shows a time before this program was written has not been set.
+/// The system's clock. In the `Signed` dialect it may be wrong; in the `Original` dialect it may not,
+/// and one that shows a time before this program was written has not been set.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SystemClock;
+pub(crate) struct SystemClock {
+    earliest: i64,
+}
+
+impl SystemClock {
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        let must_be_right = dialect < Dialect::Signed;
+        Self {
+            earliest: if must_be_right { EARLIEST } else { 0 },
+        }
+    }
+}
 
 impl Clock for SystemClock {
     fn now(&mut self) -> Option<Timestamp> {
@@ -18,7 +30,7 @@ impl Clock for SystemClock {
         )]
         let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         let seconds = i64::try_from(since.as_secs()).ok()?;
-        (seconds > EARLIEST)
+        (seconds > self.earliest)
             .then(|| Timestamp::from_unix(seconds))
             .flatten()
     }

@@ -5,7 +5,7 @@ mod live;
 use providore_client::{
     Agent, Buffers, CertificateStep, ConfigStep, Device, FirmwareSlot as _, FirmwareStep,
     FixedAddress, Identity, ImageCheck, Platform, Record, ReqwestSettings, ReqwestTransport,
-    Settings as AgentSettings, Storage as _,
+    SecretStep, Settings as AgentSettings, Storage as _,
 };
 use providore_sign::{SoftwareKey, original};
 use providore_wire::FirmwareVersion;
@@ -19,13 +19,14 @@ use crate::{
     hook::{self, Change},
     keys::KeyFile,
     output::{self, Output},
+    random::SystemRandom,
     settings::Settings,
     slot::FileSlot,
     store::FileStorage,
 };
 
 type HostPlatform =
-    Platform<ReqwestTransport, FixedAddress, FileSlot, FileStorage, SystemClock, fn() -> u32>;
+    Platform<ReqwestTransport, FixedAddress, FileSlot, FileStorage, SystemClock, SystemRandom>;
 
 /// The agent of this machine, with what its results are told to.
 struct Host<'a> {
@@ -50,7 +51,7 @@ pub(crate) async fn run(
     }
     let mut key_file = match command {
         Command::Certificate | Command::Run => Some(KeyFile::open(settings)?),
-        Command::Config | Command::Firmware => None,
+        Command::Config | Command::Firmware | Command::Secret => None,
     };
     let mut key = key_file.as_ref().map(|file| file.key.clone());
     let (mut chunk, mut document) = (vec![0; DOCUMENT_LEN], vec![0; DOCUMENT_LEN]);
@@ -59,7 +60,7 @@ pub(crate) async fn run(
         document: &mut document,
     };
     let mut report = output::log;
-    let device = device(settings, &platform);
+    let device = device(settings, &platform)?;
     let mut agent =
         Agent::new(device, platform, agent_settings(settings), buffers).with_report(&mut report);
     if let Some(key) = &mut key {
@@ -76,6 +77,7 @@ pub(crate) async fn run(
         Command::Config => host.config().await,
         Command::Firmware => host.firmware().await,
         Command::Run => host.live().await,
+        Command::Secret => host.secret().await,
     }
 }
 
@@ -93,6 +95,18 @@ impl Host<'_> {
     async fn firmware(&mut self) -> Result<(), Failure> {
         let step = self.agent.check_firmware().await?;
         self.after_firmware(&step).await
+    }
+
+    async fn secret(&mut self) -> Result<(), Failure> {
+        let step = self.agent.check_secret().await?;
+        let (changed, sentence) = match step {
+            SecretStep::Replaced => (true, "New secret stored"),
+            SecretStep::Waiting => (false, "New secret stored, and not in use yet"),
+            _ => (false, "Secret is current"),
+        };
+        let object = json!({"event": "secret", "changed": changed});
+        self.output.result(sentence, &object);
+        Ok(())
     }
 
     async fn after_certificate(&mut self, step: &CertificateStep) -> Result<(), Failure> {
@@ -181,8 +195,8 @@ fn platform(settings: &Settings) -> Result<HostPlatform, Failure> {
         locator: FixedAddress::new(settings.server.clone()),
         slot: FileSlot::new(dir),
         storage: FileStorage::new(settings),
-        clock: SystemClock,
-        entropy: random,
+        clock: SystemClock::new(settings.dialect),
+        entropy: SystemRandom::new()?,
     })
 }
 
@@ -206,7 +220,7 @@ fn transport(settings: &Settings) -> Result<ReqwestTransport, Failure> {
     .map_err(|error| Failure::usage(format!("TLS does not start: {}", story(&error))))
 }
 
-fn device(settings: &Settings, platform: &HostPlatform) -> Device<SoftwareKey> {
+fn device(settings: &Settings, platform: &HostPlatform) -> Result<Device<SoftwareKey>, Failure> {
     let installed = platform
         .slot
         .version()
@@ -216,19 +230,16 @@ fn device(settings: &Settings, platform: &HostPlatform) -> Device<SoftwareKey> {
         .clone()
         .or(installed)
         .unwrap_or_else(|| settings.initial_version.clone());
-    let mut device = Device::new(
-        settings.dialect,
-        settings.device.clone(),
-        version,
-        settings.key.clone(),
-    );
-    if settings.first_providore {
-        device = device.with_response_policy(original::ResponsePolicy {
-            dates: original::ResponseDates::FirstProvidore,
-            ..original::ResponsePolicy::default()
-        });
+    let key = settings.key.clone();
+    let device = Device::new(settings.dialect, settings.device.clone(), version, key)
+        .map_err(|error| Failure::usage(format!("secret: {error}")))?;
+    if !settings.first_providore {
+        return Ok(device);
     }
-    device
+    Ok(device.with_response_policy(original::ResponsePolicy {
+        dates: original::ResponseDates::FirstProvidore,
+        ..original::ResponsePolicy::default()
+    }))
 }
 
 fn agent_settings(settings: &Settings) -> AgentSettings {
@@ -263,11 +274,6 @@ async fn judge_left_over(platform: &mut HostPlatform, settings: &Settings) -> Re
         stored.await.map_err(failed)?;
     }
     platform.slot.roll_back().await.map_err(failed)
-}
-
-fn random() -> u32 {
-    // It spreads devices in time and guards nothing.
-    getrandom::u32().unwrap_or_default()
 }
 
 const DOCUMENT_LEN: usize = 64 * 1024;

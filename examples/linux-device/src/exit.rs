@@ -71,7 +71,8 @@ impl From<AgentError> for Failure {
         let code = code_of(&error);
         let message = match &error {
             AgentError::Answer(answer) if answer.is_unauthorized() => {
-                "the server does not accept this device: check --device-id, the secret and the clock"
+                "the server does not accept this device: check --device-id and the secret; \
+                 a first Providore needs --dialect original, and the clock right"
             }
             _ => "not done",
         };

@@ -1,6 +1,7 @@
 //! `providore-device`: keeps this machine's configuration, firmware and certificate current.
 //!
-//! The successor of the first Providore's Go client: its YAML file and its flags work as they are.
+//! The successor of the first Providore's Go client: its YAML file and its flags work as they are;
+//! against a server of a first Providore with `--dialect original`.
 //! Everything that needs a clock, a file, a random number or the environment is here; what to ask
 //! and what to believe is `providore-client`'s.
 
@@ -12,6 +13,7 @@ mod files;
 mod hook;
 mod keys;
 mod output;
+mod random;
 mod settings;
 mod slot;
 mod store;

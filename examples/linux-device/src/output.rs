@@ -59,6 +59,9 @@ pub(crate) fn log(event: &Event<'_>) {
             info!("firmware {version} waits, but did not work before");
         }
         Event::FirmwareCommitted(version) => info!("firmware {version} written"),
+        Event::SecretReceived => info!("another secret waits"),
+        Event::SecretReplaced => info!("the secret has been replaced"),
+        Event::SecretForgotten => info!("the secret stays: the server took the next one back"),
         _ => {}
     }
 }

@@ -49,16 +49,18 @@ impl Settings {
         if insecure {
             warn!("--insecure: anybody on the way can read what is sent");
         }
+        let first_providore = options.first_providore || file.first_providore.unwrap_or(false);
+        let named = match (options.dialect, file.dialect) {
+            (Some(dialect), _) => Some(dialect),
+            (None, Some(name)) => Some(parse(&name, "dialect")?),
+            (None, None) => None,
+        };
         Ok(Self {
             server: parse(&server, "server")?,
             device: parse(&device, "device-id")?,
             key,
-            dialect: match (options.dialect, file.dialect) {
-                (Some(dialect), _) => dialect,
-                (None, Some(name)) => parse(&name, "dialect")?,
-                (None, None) => Dialect::Original,
-            },
-            first_providore: options.first_providore || file.first_providore.unwrap_or(false),
+            dialect: dialect(named, first_providore)?,
+            first_providore,
             insecure,
             ca: options.ca.or(file.ca),
             cert_path: or_state(options.cert_path, file.cert_path, "cert.pem"),
@@ -78,6 +80,17 @@ impl Settings {
             interval_s: options.interval.or(file.interval).unwrap_or(3_600).max(1),
             state_dir,
         })
+    }
+}
+
+/// The weaker dialect is never what nobody asked for.
+fn dialect(named: Option<Dialect>, first_providore: bool) -> Result<Dialect, Failure> {
+    match (named, first_providore) {
+        (None | Some(Dialect::Original), true) => Ok(Dialect::Original),
+        (Some(_), true) => Err(Failure::usage(
+            "first-providore: a first Providore speaks no other dialect than original",
+        )),
+        (named, false) => Ok(named.unwrap_or_default()),
     }
 }
 

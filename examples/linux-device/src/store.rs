@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use providore_client::{Record, Storage, StoreError};
 
+use zeroize::Zeroizing;
+
 use crate::{files, settings::Settings};
 
 /// Each record in a file of its own, whole or not there.
@@ -43,13 +45,14 @@ impl Storage for FileStorage {
         buffer: &'b mut [u8],
     ) -> Result<Option<&'b [u8]>, StoreError> {
         let limit = buffer.len() as u64;
-        let mut content = files::read(&self.path(record), limit).map_err(classify)?;
+        let content = files::read(&self.path(record), limit).map_err(classify)?;
+        let mut content = content.map(Zeroizing::new);
         if record == Record::Authority
             && content.is_none()
             && let Some(ca) = &self.ca
         {
             // A bundle of the whole system may stand here: it is of no use, and no error.
-            content = files::read(ca, limit).unwrap_or(None);
+            content = files::read(ca, limit).unwrap_or(None).map(Zeroizing::new);
         }
         let Some(content) = content else {
             return Ok(None);

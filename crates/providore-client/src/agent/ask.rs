@@ -1,18 +1,18 @@
 //! From an operation to its outcome: find, wait, send, receive, and remember what it cost.
 
 use providore_sign::MacKey;
-use providore_wire::Timestamp;
 
 use super::{Agent, AgentError, Event};
 use crate::{
-    Body as _, BufferedOperation, Clock, Device, Error, Exchange, Locator as _, Parts,
-    ServerAddress, Transport as _,
+    Body as _, BufferedOperation, Clock as _, Device, Error, Exchange, Locator as _, Moment, Parts,
+    PlatformOf, ServerAddress, Transport as _,
 };
 
 impl<K: MacKey, P: Parts> Agent<'_, K, P> {
-    /// What every call to the server begins with: what is owed is waited out, and somebody to ask
-    /// is found.
+    /// What every call to the server begins with: stored secrets are read, what is owed is waited
+    /// out, and somebody to ask is found.
     pub(super) async fn approach(&mut self) -> Result<ServerAddress, AgentError> {
+        self.resume_secret().await?;
         let milliseconds = core::mem::take(&mut self.owed_ms);
         if milliseconds > 0 {
             self.say(&Event::Waiting { milliseconds });
@@ -35,7 +35,10 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
 
     /// What every call ends with: a success forgives, a failure costs a wait, and one for which
     /// the server is to blame sends the next call to another candidate.
-    pub(super) fn settle<T>(&mut self, outcome: Result<T, AgentError>) -> Result<T, AgentError> {
+    pub(super) async fn settle<T>(
+        &mut self,
+        outcome: Result<T, AgentError>,
+    ) -> Result<T, AgentError> {
         match &outcome {
             Ok(_) => self.failures = 0,
             Err(error) => {
@@ -48,7 +51,23 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
                 }
             }
         }
+        self.keep_secret_or_say().await;
         outcome
+    }
+
+    /// One exchange whose answer fits the document buffer.
+    pub(super) async fn ask<O: BufferedOperation>(
+        &mut self,
+        server: &ServerAddress,
+        operation: O,
+    ) -> Result<O::Outcome<'_>, AgentError> {
+        let (chunk, document) = (&mut *self.buffers.chunk, &mut *self.buffers.document);
+        let line = Line {
+            device: &mut self.device,
+            platform: &mut self.platform,
+            server,
+        };
+        line.ask(operation, chunk, document).await
     }
 }
 
@@ -60,10 +79,11 @@ pub(super) struct Line<'l, K, P> {
 }
 
 impl<K: MacKey, P: Parts> Line<'_, K, P> {
-    /// One exchange whose answer fits `document`; it comes in parts of `chunk`.
+    /// One exchange whose answer fits `document`; it comes in parts of `chunk`. Refused with a
+    /// challenge, it is repeated as [`Repetitions`] allow.
     pub(super) async fn ask<'b, O: BufferedOperation>(
         self,
-        operation: O,
+        mut operation: O,
         chunk: &mut [u8],
         document: &'b mut [u8],
     ) -> Result<O::Outcome<'b>, AgentError> {
@@ -73,22 +93,47 @@ impl<K: MacKey, P: Parts> Line<'_, K, P> {
             server,
         } = self;
         let parts = platform.parts();
-        let asked = now(&mut parts.clock)?;
-        let exchange = Exchange::ask(operation, device, asked).map_err(Error::Key)?;
-        let mut answer = parts.transport.send(server, &exchange.request()).await?;
-        let arrived = now(&mut parts.clock)?;
-        let mut receiving = exchange.receive(device, &answer.head, document, arrived)?;
+        let mut repetitions = Repetitions::of(device);
         loop {
-            let length = answer.body.read(chunk).await?;
-            match chunk.get(..length) {
-                Some(part) if length > 0 => receiving.chunk(part)?,
-                _ => break,
+            let exchange = Exchange::ask(operation, device, moment::<P>(parts))?;
+            let mut answer = parts.transport.send(server, &exchange.request()).await?;
+            let clock = parts.clock.now();
+            let opened = match exchange.open(device, &answer.head, clock) {
+                Err(error) if repetitions.allow(&error) => {
+                    operation = exchange.into_operation();
+                    continue;
+                }
+                opened => opened?,
+            };
+            let mut receiving = opened.into_buffer(exchange.into_operation(), document);
+            loop {
+                let length = answer.body.read(chunk).await?;
+                match chunk.get(..length) {
+                    Some(part) if length > 0 => receiving.chunk(part)?,
+                    _ => break,
+                }
             }
+            return Ok(receiving.finish()?);
         }
-        Ok(receiving.finish()?)
     }
 }
 
-pub(super) fn now(clock: &mut impl Clock) -> Result<Timestamp, AgentError> {
-    clock.now().ok_or(AgentError::ClockNotSet)
+pub(super) fn moment<P: Parts>(parts: &mut PlatformOf<P>) -> Moment {
+    Moment::draw(parts.clock.now(), &mut parts.entropy)
+}
+
+/// How often a question is asked again at once, over the challenge of the refusal before: once; and
+/// once more by a device of two secrets, since the server may have the other one.
+pub(super) struct Repetitions(u8);
+
+impl Repetitions {
+    pub(super) const fn of<K: MacKey>(device: &Device<K>) -> Self {
+        Self(if device.has_next_secret() { 2 } else { 1 })
+    }
+
+    pub(super) const fn allow(&mut self, error: &Error) -> bool {
+        let left = self.0;
+        self.0 = left.saturating_sub(1);
+        left > 0 && error.is_challenge()
+    }
 }

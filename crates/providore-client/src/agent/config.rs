@@ -3,7 +3,10 @@
 use providore_sign::MacKey;
 
 use super::{Agent, AgentError, Event, ask::Line};
-use crate::{Config, ConfigOutcome, Parts, Record, ServerAddress, Storage as _};
+use crate::{
+    BodyFault, Config, ConfigOutcome, Error, Outcome, Parts, Record, Report, ServerAddress,
+    Storage as _, Subject,
+};
 
 /// What became of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,14 +22,20 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// Asks for the configuration once, and stores it under [`Record::Config`] if it is another.
     ///
     /// The first question of an agent is unconditional, later ones name the tag of the answer
-    /// before: since the tag is not signed, it is not remembered beyond a restart.
+    /// before: since the `Original` dialect does not sign the tag, it is not remembered beyond a
+    /// restart. In the `Signed` dialect the server is told when the application's check refused one.
     ///
     /// # Errors
     /// [`AgentError`]; what is stored stays.
     pub async fn check_config(&mut self) -> Result<ConfigStep, AgentError> {
         let server = self.approach().await?;
         let outcome = self.fetch_config(&server).await;
-        self.settle(outcome)
+        if let Err(AgentError::Answer(Error::Body(BodyFault::CheckedOut))) = &outcome {
+            let reason = "refused by the application's check";
+            let report = Report::new(Subject::Config, Outcome::Failed, None, reason);
+            self.tell(&server, report).await;
+        }
+        self.settle(outcome).await
     }
 
     async fn fetch_config(&mut self, server: &ServerAddress) -> Result<ConfigStep, AgentError> {

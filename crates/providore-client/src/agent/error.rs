@@ -6,7 +6,7 @@ use crate::{Error, StoreError, TransportError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
-    /// The clock has not been set, so that nothing can be signed.
+    /// The clock has not been set, so that nothing can be signed. Only in the `Original` dialect.
     #[error("the clock is not set")]
     ClockNotSet,
     /// The locator knows no server.
@@ -17,7 +17,7 @@ pub enum AgentError {
     Transport(#[from] TransportError),
     /// An answer arrived and does not count.
     #[error("the answer does not count")]
-    Answer(#[from] Error),
+    Answer(#[source] Error),
     /// A record was not read or written.
     #[error("a record could not be kept")]
     Storage(#[source] StoreError),
@@ -44,8 +44,20 @@ impl AgentError {
     pub(super) const fn blames_the_server(&self) -> bool {
         match self {
             Self::Transport(_) => true,
-            Self::Answer(error) => !matches!(error, Error::Key(_) | Error::Declined { .. }),
+            Self::Answer(error) => !matches!(
+                error,
+                Error::Key(_) | Error::NotInDialect | Error::Declined { .. }
+            ),
             _ => false,
+        }
+    }
+}
+
+impl From<Error> for AgentError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::ClockNotSet => Self::ClockNotSet,
+            error => Self::Answer(error),
         }
     }
 }

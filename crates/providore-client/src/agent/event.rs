@@ -17,6 +17,10 @@ pub enum Step {
     Certificate,
     /// The firmware.
     Firmware,
+    /// The secret that is to replace the device's own.
+    Secret,
+    /// What the server is told about the others.
+    Report,
 }
 
 impl Step {
@@ -27,6 +31,8 @@ impl Step {
             Self::Config => "config",
             Self::Certificate => "certificate",
             Self::Firmware => "firmware",
+            Self::Secret => "secret",
+            Self::Report => "report",
         }
     }
 }
@@ -92,4 +98,14 @@ pub enum Event<'e> {
     },
     /// The image runs after the next restart, on trial.
     FirmwareCommitted(&'e FirmwareVersion),
+    /// The secret that is to replace the present one has been stored beside it.
+    SecretReceived,
+    /// The server has the new secret: it has been stored in place of the present one.
+    SecretReplaced,
+    /// The server took back the secret that was to replace the present one.
+    SecretForgotten,
+    /// The server was told what became of something.
+    Reported,
+    /// The server was not told, since it is not to be asked now.
+    ReportDropped,
 }

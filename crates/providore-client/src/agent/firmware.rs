@@ -5,11 +5,12 @@ use providore_wire::FirmwareVersion;
 
 use super::{
     Agent, AgentError, Event,
-    ask::{Line, now},
+    ask::{Repetitions, moment},
 };
 use crate::{
-    Body as _, Error, Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome,
-    FirmwareSlot as _, Parts, Record, ServerAddress, Storage as _, Transport as _, VerifiedImage,
+    Body as _, Clock as _, Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome,
+    FirmwareSlot as _, Outcome, Parts, Record, Report, ServerAddress, Storage as _, Subject,
+    Transport as _, VerifiedImage,
 };
 
 /// What became of the firmware.
@@ -37,10 +38,11 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         }
         let server = self.approach().await?;
         let outcome = self.follow_offer(&server).await;
-        self.settle(outcome)
+        self.settle(outcome).await
     }
 
-    /// The firmware on trial works: it stays.
+    /// The firmware on trial works: it stays. In the `Signed` dialect the server is told, unless it
+    /// is not to be asked now.
     ///
     /// # Errors
     /// [`AgentError::Slot`]; the trial then goes on.
@@ -50,11 +52,14 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         if let Some(version) = self.on_trial.take() {
             self.device.set_version(version);
         }
+        let version = Some(self.device.version());
+        let report = Report::new(Subject::Firmware, Outcome::Applied, version, "");
+        self.tell_if_free(report).await;
         Ok(())
     }
 
     /// The firmware on trial does not work: the previous one runs next, and this version is not
-    /// installed again.
+    /// installed again. The server is told as by [`confirm_firmware`](Self::confirm_firmware).
     ///
     /// # Errors
     /// [`AgentError::Storage`] or [`AgentError::Slot`]; the trial then goes on.
@@ -67,18 +72,14 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let stored = parts.storage.store(Record::RefusedFirmware, record).await;
         stored.map_err(AgentError::Storage)?;
         parts.slot.roll_back().await.map_err(AgentError::Slot)?;
+        let report = Report::new(Subject::Firmware, Outcome::RolledBack, Some(version), "");
         self.on_trial = None;
+        self.tell_if_free(report).await;
         Ok(())
     }
 
     async fn follow_offer(&mut self, server: &ServerAddress) -> Result<FirmwareStep, AgentError> {
-        let line = Line {
-            device: &mut self.device,
-            platform: &mut self.platform,
-            server,
-        };
-        let (chunk, document) = (&mut *self.buffers.chunk, &mut *self.buffers.document);
-        let outcome = line.ask(FirmwareCheck::new(), chunk, document).await?;
+        let outcome = self.ask(server, FirmwareCheck::new()).await?;
         let version = match outcome {
             FirmwareOutcome::Offered(version) if version != *self.device.version() => version,
             _ => {
@@ -121,26 +122,35 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         version: &FirmwareVersion,
     ) -> Result<VerifiedImage, AgentError> {
         let parts = self.platform.parts();
-        let operation = FirmwareDownload::new(version.clone(), self.settings.image);
-        let asked = now(&mut parts.clock)?;
-        let exchange = Exchange::ask(operation, &mut self.device, asked).map_err(Error::Key)?;
-        let mut answer = parts.transport.send(server, &exchange.request()).await?;
-        let arrived = now(&mut parts.clock)?;
-        let mut receiving = exchange.receive_image(&mut self.device, &answer.head, arrived)?;
-        parts.slot.begin(version).await.map_err(AgentError::Slot)?;
-        let mut written = 0_u64;
+        let device = &mut self.device;
+        let mut operation = FirmwareDownload::new(version.clone(), self.settings.image);
+        let mut repetitions = Repetitions::of(device);
         loop {
-            let length = answer.body.read(self.buffers.chunk).await?;
-            let Some(chunk) = self.buffers.chunk.get(..length).filter(|_| length > 0) else {
-                break;
+            let exchange = Exchange::ask(operation, device, moment::<P>(parts))?;
+            let mut answer = parts.transport.send(server, &exchange.request()).await?;
+            let clock = parts.clock.now();
+            let opened = match exchange.open(device, &answer.head, clock) {
+                Err(error) if repetitions.allow(&error) => {
+                    operation = exchange.into_operation();
+                    continue;
+                }
+                opened => opened?,
             };
-            let chunk = receiving.chunk(chunk)?;
-            parts.slot.write(chunk).await.map_err(AgentError::Slot)?;
-            written = written.saturating_add(chunk.len() as u64);
-            if let Some(report) = &mut self.report {
-                report(&Event::FirmwareProgress { written });
+            let mut receiving = opened.into_image(exchange.into_operation())?;
+            parts.slot.begin(version).await.map_err(AgentError::Slot)?;
+            let mut written = 0_u64;
+            loop {
+                let length = answer.body.read(self.buffers.chunk).await?;
+                let Some(chunk) = self.buffers.chunk.get(..length).filter(|_| length > 0) else {
+                    return Ok(receiving.finish()?);
+                };
+                let chunk = receiving.chunk(chunk)?;
+                parts.slot.write(chunk).await.map_err(AgentError::Slot)?;
+                written = written.saturating_add(chunk.len() as u64);
+                if let Some(report) = &mut self.report {
+                    report(&Event::FirmwareProgress { written });
+                }
             }
         }
-        Ok(receiving.finish()?)
     }
 }

@@ -12,12 +12,15 @@ pub struct Settings {
     pub config_check: Option<fn(&[u8]) -> bool>,
     /// How long to wait after a failure.
     pub retry: RetryPolicy,
-    /// How often a step is tried within a day, at least once.
+    /// How often a step is tried within a day, at least once. An attempt after which the server
+    /// names a time to wait does not count, up to 8 of them.
     pub attempts: u32,
     /// Whether a day includes the configuration.
     pub config: bool,
     /// Whether a day includes firmware.
     pub firmware: bool,
+    /// Whether a day includes a look for another secret. Only in the `Signed` dialect.
+    pub secret: bool,
     /// From one day to the next, in seconds. A day may be an hour.
     pub interval_s: u32,
 }
@@ -33,6 +36,7 @@ impl Settings {
             attempts: 3,
             config: true,
             firmware: true,
+            secret: true,
             interval_s: 3_600,
         }
     }
@@ -48,6 +52,7 @@ pub struct Buffers<'b> {
     /// For parts of a body and of what is stored; 512 bytes to 4 KiB suit a microcontroller. What
     /// is stored and does not fit here is written again even where it did not change.
     pub chunk: &'b mut [u8],
-    /// For a configuration or a certificate chain, of which it is the limit.
+    /// For a configuration or a certificate chain, of which it is the limit. What is encrypted takes
+    /// 21 bytes more, and 17 for each of its records.
     pub document: &'b mut [u8],
 }

@@ -16,6 +16,11 @@ pub enum Record {
     Authority,
     /// A firmware version that was tried and did not work: it is not installed again.
     RefusedFirmware,
+    /// The secret that succeeded the one that the application gave, with eight bytes in hex before
+    /// it that tell which one that was: given another one, the agent does not look at this record.
+    Secret,
+    /// A secret that is to succeed the present one, in the same form.
+    NextSecret,
 }
 
 impl Record {
@@ -28,6 +33,8 @@ impl Record {
             Self::PreviousCertificate => "previous-certificate",
             Self::Authority => "authority",
             Self::RefusedFirmware => "refused-firmware",
+            Self::Secret => "rotated-secret",
+            Self::NextSecret => "next-secret",
         }
     }
 }
@@ -36,8 +43,9 @@ impl Record {
 ///
 /// # Contract
 /// After a power cut at any moment a record has the old content or the new one, never a part.
-/// [`store`](Self::store) and [`remove`](Self::remove) are durable when they return. Certificates
-/// and configuration may hold secrets: nobody else may read them.
+/// [`store`](Self::store) and [`remove`](Self::remove) are durable when they return. Nobody else may
+/// read them: configurations may hold secrets, and two records are nothing else. Losing
+/// [`Record::Secret`] or [`Record::NextSecret`] locks the device out.
 #[expect(
     async_fn_in_trait,
     reason = "no Send bound: executors of devices have one thread"

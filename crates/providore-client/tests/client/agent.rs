@@ -269,6 +269,7 @@ fn a_stranger_that_answers_is_left_for_the_next_candidate() {
     let unsigned = Error::Unsigned {
         status: 404,
         retry_after_s: None,
+        challenged: false,
     };
     assert_eq!(error.answer(), Some(&unsigned));
     assert_eq!(run(agent.check_config()).unwrap(), ConfigStep::Stored);

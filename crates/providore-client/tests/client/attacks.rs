@@ -1,6 +1,6 @@
 //! What somebody on the way can do to an answer, and what comes of it.
 
-use crate::support::{Reply, SECRET, at, device, receive};
+use crate::support::{Reply, SECRET, at, device, moment, receive};
 use providore_client::{
     BodyFault, BorrowedHead, CertificateRequest, Config, Device, EntityTag, Error, Exchange,
     FirmwareCheck, FirmwareDownload, FirmwareOutcome, ImageCheck,
@@ -112,6 +112,7 @@ fn statuses_from_a_stranger_are_hints() {
         let unsigned = Error::Unsigned {
             status,
             retry_after_s: Some(7),
+            challenged: false,
         };
         let reply = Reply::unsigned(status, b"{}").with("Retry-After", "7");
         check_config(&reply, unsigned);
@@ -166,10 +167,10 @@ fn a_first_providores_dates_only_where_allowed() {
         fields: &fields,
     };
     let ask = |mut device: Device<SoftwareKey>| {
-        let exchange = Exchange::ask(Config::new(), &mut device, at(0)).unwrap();
+        let exchange = Exchange::ask(Config::new(), &mut device, moment(0)).unwrap();
         let mut buffer = [0; 8];
         exchange
-            .receive(&mut device, &head, &mut buffer, at(60))
+            .receive(&mut device, &head, &mut buffer, Some(at(60)))
             .map(|_| ())
     };
     let expired = Refusal::Expired { ago_s: 30 };
@@ -177,6 +178,7 @@ fn a_first_providores_dates_only_where_allowed() {
     let key = SoftwareKey::new(SECRET).unwrap();
     let id = "d8fa0180".parse().unwrap();
     let lenient = Device::new(Dialect::Original, id, "1.0.0".parse().unwrap(), key)
+        .unwrap()
         .with_response_policy(original::ResponsePolicy {
             dates: original::ResponseDates::FirstProvidore,
             ..original::ResponsePolicy::default()
@@ -228,14 +230,14 @@ fn locations_that_lead_elsewhere() {
 fn check_image(reply: &Reply, check: ImageCheck, expected: Error) {
     let mut device = device();
     let operation = FirmwareDownload::new("2".parse().unwrap(), check);
-    let exchange = Exchange::ask(operation, &mut device, at(0)).unwrap();
+    let exchange = Exchange::ask(operation, &mut device, moment(0)).unwrap();
     let fields = reply.fields();
     let head = BorrowedHead {
         status: reply.status,
         fields: &fields,
     };
     let outcome = exchange
-        .receive_image(&mut device, &head, at(1))
+        .receive_image(&mut device, &head, Some(at(1)))
         .and_then(|mut receiving| {
             for chunk in reply.body.chunks(3) {
                 receiving.chunk(chunk)?;

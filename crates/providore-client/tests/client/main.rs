@@ -13,4 +13,9 @@ mod certificates;
 mod operations;
 #[cfg(feature = "memory")]
 mod power_cuts;
+#[cfg(feature = "memory")]
+mod signed_agent;
+mod signed_attacks;
+mod signed_operations;
+mod signed_support;
 mod support;

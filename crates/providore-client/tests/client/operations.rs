@@ -1,6 +1,6 @@
 //! What an honest server and an honest device say to each other.
 
-use crate::support::{Reply, at, device, receive, verify};
+use crate::support::{Reply, at, device, moment, receive, verify};
 use providore_client::{
     BorrowedHead, CertificateRequest, Config, ConfigOutcome, CurrentCertificate, EntityTag,
     Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome, ImageCheck, Operation,
@@ -11,7 +11,7 @@ const PEM: &str = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\
 
 fn check_request<O: Operation>(operation: O, method: Method, target: &str, extra: &[(&str, &str)]) {
     let mut device = device();
-    let exchange = Exchange::ask(operation, &mut device, at(0)).unwrap();
+    let exchange = Exchange::ask(operation, &mut device, moment(0)).unwrap();
     let request = exchange.request();
     assert_eq!((request.method(), request.target()), (method, target));
     let fields: Vec<_> = request
@@ -128,13 +128,15 @@ fn an_image_is_proven_chunk_by_chunk() {
         let check = ImageCheck::new(b"\x00\x01", 1000, 1000)
             .with_opening(|opening, version| opening.len() == 288 && version.as_str() == "2");
         let operation = FirmwareDownload::new("2".parse().unwrap(), check);
-        let exchange = Exchange::ask(operation, &mut device, at(0)).unwrap();
+        let exchange = Exchange::ask(operation, &mut device, moment(0)).unwrap();
         let fields = reply.fields();
         let head = BorrowedHead {
             status: 200,
             fields: &fields,
         };
-        let mut receiving = exchange.receive_image(&mut device, &head, at(1)).unwrap();
+        let mut receiving = exchange
+            .receive_image(&mut device, &head, Some(at(1)))
+            .unwrap();
         let mut written = Vec::new();
         for chunk in body.chunks(size) {
             written.extend_from_slice(receiving.chunk(chunk).unwrap());

@@ -1,5 +1,5 @@
 //! A server made with `providore-sign`, and a device that asks it.
-use providore_client::{BorrowedHead, BufferedOperation, Device, Error, Exchange};
+use providore_client::{BorrowedHead, BufferedOperation, Device, Error, Exchange, Moment};
 use providore_sign::{SoftwareKey, original};
 use providore_wire::{Dialect, Method, Target, Timestamp, original::RequestHead};
 
@@ -13,7 +13,15 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 pub(crate) fn device() -> Device<SoftwareKey> {
     let key = SoftwareKey::new(SECRET).unwrap();
     let id = "d8fa0180".parse().unwrap();
-    Device::new(Dialect::Original, id, "1.0.0".parse().unwrap(), key)
+    Device::new(Dialect::Original, id, "1.0.0".parse().unwrap(), key).unwrap()
+}
+
+/// A moment of the `Original` dialect, which has no use for a nonce.
+pub(crate) fn moment(seconds: i64) -> Moment {
+    Moment {
+        clock: Some(at(seconds)),
+        nonce: [0; 16],
+    }
 }
 
 /// An answer before it is sent.
@@ -71,14 +79,14 @@ pub(crate) fn receive<O: BufferedOperation>(
     read: impl FnOnce(O::Outcome<'_>) -> String,
 ) -> Result<String, Error> {
     let mut device = device();
-    let exchange = Exchange::ask(operation, &mut device, at(0)).unwrap();
+    let exchange = Exchange::ask(operation, &mut device, moment(0)).unwrap();
     let fields = reply.fields();
     let head = BorrowedHead {
         status: reply.status,
         fields: &fields,
     };
     let mut buffer = vec![0; limit];
-    let mut receiving = exchange.receive(&mut device, &head, &mut buffer, at(arrives_s))?;
+    let mut receiving = exchange.receive(&mut device, &head, &mut buffer, Some(at(arrives_s)))?;
     for chunk in reply.body.chunks(5) {
         receiving.chunk(chunk)?;
     }

@@ -45,7 +45,7 @@ fn a_settings_file_of_the_go_client_works_as_it_is() {
             home.path("").display()
         ),
     );
-    let (out, log) = finish(&mut home.bare(), 0);
+    let (out, log) = finish(home.bare().args(["--dialect", "original"]), 0);
     assert_eq!(out, "New Certificate created!\n");
     assert!(log.contains("csr: in"), "{log}");
     assert!(!log.contains("can be read by others"), "{log}");
@@ -59,7 +59,8 @@ fn a_settings_file_of_the_go_client_works_as_it_is() {
         .status()
         .unwrap();
     let arguments = ["-c", &named, "--device-id", "d8fa0180"];
-    let (out, log) = finish(home.bare().args(arguments), 0);
+    let command = &mut home.bare();
+    let (out, log) = finish(command.args(arguments).args(["--dialect", "original"]), 0);
     assert_eq!(out, "Certificate does not need renewing\n");
     assert!(log.contains("can be read by others"), "{log}");
     assert!(log.contains("\"servre\""), "{log}");

@@ -39,7 +39,9 @@ fn wrong_usage_is_2() {
         &["--secret-file", "/does/not/exist"],
         2,
     );
-    check(String::from(server), &["--dialect", "signed"], 2);
+    check(String::from(server), &["--dialect", "weakest"], 2);
+    let both = ["--dialect", "signed", "--first-providore"];
+    check(String::from(server), &both, 2);
     check(String::from(server), &["--firmware-version", "a/b"], 2);
     check(
         String::from("https://127.0.0.1:1"),
@@ -88,7 +90,7 @@ fn trouble_on_this_machine_is_5() {
 #[test]
 fn every_help_shows_an_example_and_the_version_is_there() {
     let home = Home::new(String::new());
-    for command in ["", "config", "certificate", "firmware", "run"] {
+    for command in ["", "config", "certificate", "firmware", "secret", "run"] {
         let words: Vec<_> = [command]
             .into_iter()
             .filter(|word| !word.is_empty())

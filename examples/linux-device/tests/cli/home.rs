@@ -12,13 +12,20 @@ use crate::server::{DEVICE, SECRET};
 pub(crate) struct Home {
     folder: tempfile::TempDir,
     server: String,
+    dialect: &'static str,
 }
 
 impl Home {
+    /// For a server of the `Original` dialect.
     pub(crate) fn new(server: String) -> Self {
+        Self::speaking("original", server)
+    }
+
+    pub(crate) fn speaking(dialect: &'static str, server: String) -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
             server,
+            dialect,
         }
     }
 
@@ -70,6 +77,7 @@ impl Home {
         command
             .env("PROVIDORE_SECRET", SECRET)
             .args(["--server", &self.server, "--device-id", DEVICE])
+            .args(["--dialect", self.dialect])
             .arg("--state-dir")
             .arg(self.path("state"))
             .args(arguments);

@@ -14,11 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::CertificateStep;
 use crate::{
-    Agent, AgentError, Body as _, CertificateRequest, Device, Error, Event, Head as _, Parts,
-    Record, Request, ServerAddress, Storage as _, Transport as _,
-    agent::ask::{Line, now},
-    certificate::CERTIFICATE,
-    retry,
+    Agent, AgentError, Body as _, CertificateRequest, Clock as _, Device, Error, Event, Head as _,
+    Parts, Record, Request, ServerAddress, Storage as _, Transport as _, agent::ask::Line,
+    certificate::CERTIFICATE, head::retry_after,
 };
 
 /// The key that the certificate is for, and whom to trust to issue it.
@@ -80,7 +78,8 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     }
 
     /// Looks at the stored certificate; asks for one if there is none for this key and name, or if
-    /// two thirds of its life are over.
+    /// two thirds of its life are over. In the `Signed` dialect the time is the server's, and is
+    /// asked for if no answer has told it yet.
     ///
     /// The new chain is stored under [`Record::Certificate`] after it was found to lead to the CA
     /// and to fit key and name; before that the old one goes to [`Record::PreviousCertificate`].
@@ -90,7 +89,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     pub async fn check_certificate(&mut self) -> Result<CertificateStep, AgentError> {
         let key = self.public_key()?;
         let stored = self.stored_certificate(&key).await?;
-        let now_unix = unix(now(&mut self.platform.parts().clock)?);
+        let now_unix = unix(self.known_time().await?);
         if let Some(Renewal::NotYet { at_unix }) = stored
             .as_ref()
             .map(|kept| advice(&self.device, kept, now_unix))
@@ -105,7 +104,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         self.say(&Event::CertificateDue);
         let server = self.approach().await?;
         let outcome = self.renew(&server, &key).await;
-        let certificate = self.settle(outcome)?;
+        let certificate = self.settle(outcome).await?;
         let not_after_unix = certificate.certificate().not_after_unix();
         self.say(&Event::CertificateStored { not_after_unix });
         Ok(CertificateStep::Stored { not_after_unix })
@@ -173,7 +172,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         chain_pem: &str,
         key: &PublicKey,
     ) -> Result<DeviceCertificate, AgentError> {
-        let now_unix = unix(now(&mut self.platform.parts().clock)?);
+        let now_unix = unix(self.time()?);
         let id = self.device.id().clone();
         let verify = |roots: &str| {
             VerifiedChain::verify(chain_pem, roots, Profile::Client, now_unix)
@@ -202,10 +201,11 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         let parts = self.platform.parts();
         let mut answer = parts.transport.send(server, &request).await?;
         if answer.head.status() != 200 {
-            let now = now(&mut parts.clock)?;
+            let now = self.device.server_time().now(parts.clock.now());
             return Err(AgentError::Answer(Error::Unsigned {
                 status: answer.head.status(),
-                retry_after_s: retry::after(&answer.head, now),
+                retry_after_s: retry_after(answer.head.field("retry-after"), now),
+                challenged: false,
             }));
         }
         let mut pem = Vec::new();
