@@ -61,6 +61,9 @@ pub struct Peer {
     pub version: FirmwareVersion,
     /// For how long a request counts, in seconds.
     pub lifetime_s: u32,
+    /// The weakest dialect that a server accepts from it. What this type signs is `Original`;
+    /// [`SignedPeer`] and the agent speak the other.
+    pub dialect: Dialect,
 }
 
 impl Peer {
@@ -75,6 +78,7 @@ impl Peer {
             secret: format!("the secret of {id}"),
             version: "1.0.0".parse().expect("a version"),
             lifetime_s: 900,
+            dialect: Dialect::Original,
         }
     }
 
@@ -96,7 +100,7 @@ impl Peer {
     /// If the secret is empty or too long.
     #[must_use]
     pub fn record(&self) -> Device {
-        Device::new(self.id.clone(), self.secret.as_bytes(), Dialect::Original).expect("a secret")
+        Device::new(self.id.clone(), self.secret.as_bytes(), self.dialect).expect("a secret")
     }
 
     /// Signs a request to `target` (of which the path is signed) at `created`.
