@@ -12,7 +12,7 @@ use providore_pki::{
     csr,
 };
 use providore_server_core::{
-    Device, Dialect, Moment, Request, Server, Settings,
+    Device, Dialect, Moment, Request, Server, Settings, Start,
     json_files::{JsonStore, Layout},
 };
 use providore_sign::original::{RequestToSign, sign_request};
@@ -89,7 +89,7 @@ pub(crate) fn issue_durably(report: &mut Report) -> Outcome {
         Ok(())
     })?;
     let settings = Settings::DEFAULT;
-    let server = Arc::new(Server::new(store, authority()?, settings, &[9; 32])?);
+    let server = Arc::new(Server::new(store, authority()?, settings, &start()?)?);
     let mut requests = Vec::new();
     for number in 0..DEVICES {
         let id: DeviceId = format!("device-{number}").parse()?;
@@ -140,7 +140,7 @@ pub(crate) fn issue_durably(report: &mut Report) -> Outcome {
 struct Prepared {
     fields: Vec<(&'static str, String)>,
     body: String,
-    entropy: [u8; 16],
+    entropy: [u8; Moment::ENTROPY_LEN],
 }
 
 impl Prepared {
@@ -186,7 +186,7 @@ fn signed_request(device: &DeviceId, scalar: u8, turn: usize) -> Outcome<Prepare
     };
     let now = Timestamp::from_unix(NOW.cast_signed()).ok_or("time")?;
     let headers = sign_request(&mut key, &request, now, 900)?;
-    let mut entropy = [scalar; 16];
+    let mut entropy = [scalar; Moment::ENTROPY_LEN];
     for (slot, byte) in entropy.iter_mut().zip(device.as_str().bytes().rev()) {
         *slot = byte;
     }
@@ -210,4 +210,12 @@ fn csr_of<'b>(device: &DeviceId, scalar: u8, buffer: &'b mut [u8]) -> Outcome<&'
 fn authority() -> Outcome<LocalCa> {
     let entropy = std::array::from_fn(|index| (index % 251) as u8);
     Ok(LocalCa::create(&entropy, &CaSettings::new("Bench")?, NOW)?.into_ca())
+}
+
+fn start() -> Outcome<Start> {
+    Ok(Start {
+        at: Timestamp::from_unix(NOW.cast_signed()).ok_or("time")?,
+        stranger: [9; 32],
+        challenges: [9; 32],
+    })
 }

@@ -9,7 +9,7 @@ use std::{
 use futures_lite::future::block_on;
 use providore_server_core::{
     Body, Device, DeviceStore as _, Dialect, FileName, MemoryStore, Moment, Release, Request,
-    Response, Server, Settings,
+    Response, Server, Settings, Start,
     json_files::{JsonStore, Layout, LoadError},
 };
 use providore_sign::{
@@ -242,13 +242,18 @@ fn server() -> Server<MemoryStore> {
         let (key, chain) = (CA.issuer_key().clone(), CA.chain_pem());
         providore_pki::LocalCa::open(key, chain, NOW_UNIX).expect("our own chain")
     });
-    Server::new(store, &*AUTHORITY, Settings::DEFAULT, &[9; 32]).expect("a server")
+    let start = Start {
+        at: now(),
+        stranger: [9; 32],
+        challenges: [8; 32],
+    };
+    Server::new(store, &*AUTHORITY, Settings::DEFAULT, &start).expect("a server")
 }
 
 fn handle(server: &Server<MemoryStore>, request: &Request<'_>) -> Answer {
     let moment = Moment {
         now: now(),
-        entropy: [3; 16],
+        entropy: [3; Moment::ENTROPY_LEN],
     };
     block_on(server.handle(request, &moment))
 }

@@ -4,7 +4,9 @@ use core::fmt;
 
 use providore_pki::{SerialNumber, csr::CsrError};
 use providore_sign::Refusal;
-use providore_wire::{DeviceId, ParseError, Route, original::HeadError};
+use providore_wire::{
+    DeviceId, ParseError, Route, original::HeadError, signed::HeadError as SignedHeadError,
+};
 
 use crate::StoreError;
 
@@ -44,6 +46,23 @@ pub enum Event<'a> {
         /// The device.
         device: &'a DeviceId,
     },
+    /// A device told what became of something. What it says is its own.
+    Reported {
+        /// The device.
+        device: &'a DeviceId,
+        /// One JSON object in one line.
+        report: &'a str,
+    },
+    /// A device used its next secret for the first time: the old one counts no more.
+    SecretReplaced {
+        /// The device.
+        device: &'a DeviceId,
+    },
+    /// A device that might speak the `Original` dialect spoke `Signed`: from now on it must.
+    DialectRaised {
+        /// The device.
+        device: &'a DeviceId,
+    },
     /// A CSR was refused.
     CsrRefused {
         /// The device.
@@ -73,8 +92,14 @@ pub enum Event<'a> {
 pub enum Reason {
     /// The method is none that a signed request may have.
     Method,
-    /// A header is missing, repeated or malformed.
+    /// A header of the `Original` dialect is missing, repeated or malformed.
     Malformed(HeadError),
+    /// The signature is not one of the `Signed` dialect.
+    MalformedSignature(SignedHeadError),
+    /// The device is known and spoke a weaker dialect than is accepted from it.
+    WeakerDialect,
+    /// The device is known and the request was answered before.
+    Repeated,
     /// No such device.
     UnknownDevice,
     /// The device is disabled.
@@ -88,6 +113,9 @@ impl fmt::Display for Reason {
         match self {
             Self::Method => f.write_str("method cannot be signed"),
             Self::Malformed(error) => write!(f, "{error}: {}", error.cause()),
+            Self::MalformedSignature(error) => error.fmt(f),
+            Self::WeakerDialect => f.write_str("dialect is weaker than its record allows"),
+            Self::Repeated => f.write_str("request was seen before"),
             Self::UnknownDevice => f.write_str("unknown device"),
             Self::Disabled => f.write_str("device is disabled"),
             Self::Refused(refusal) => refusal.fmt(f),

@@ -1,21 +1,23 @@
 //! What the server knows of a device.
 
 use alloc::{string::String, vec::Vec};
-use core::fmt;
+use core::{fmt, ops::RangeInclusive};
 
 use providore_pki::{Profile, profile::AltName};
-use providore_sign::{KeyError, MacKey as _, SoftwareKey};
+use providore_sign::{KeyError, MacKey as _, SoftwareKey, signed::Keys};
 use providore_wire::{DeviceId, Dialect, FirmwareVersion, ParseError, ParseErrorKind};
+use zeroize::Zeroizing;
 
 /// A device's record.
 ///
-/// The secret is inside as a key and never comes out again.
+/// The secret is inside as a key and never comes out again. A next secret, which the device is to
+/// fetch, may wait beside it.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Device {
     /// Its name.
     pub id: DeviceId,
-    /// The dialect it speaks; no other is accepted from it.
+    /// The weakest dialect that is accepted from it.
     pub dialect: Dialect,
     /// A disabled device is refused like a stranger.
     pub enabled: bool,
@@ -24,6 +26,18 @@ pub struct Device {
     /// The certificate it may have.
     pub certificate: CertificatePolicy,
     key: SoftwareKey,
+    /// None for a secret that is too short or too long for the `Signed` dialect.
+    keys: Option<Keys>,
+    key_check: [u8; 8],
+    next: Option<Next>,
+}
+
+/// A secret that waits for the device to fetch it.
+#[derive(Clone)]
+struct Next {
+    secret: Zeroizing<Vec<u8>>,
+    key: SoftwareKey,
+    keys: Keys,
     key_check: [u8; 8],
 }
 
@@ -82,12 +96,17 @@ impl Default for CertificatePolicy {
 }
 
 impl Device {
+    /// How long a secret of the `Signed` dialect is, in bytes.
+    pub const SIGNED_SECRET_LEN: RangeInclusive<usize> = 16..=64;
+
     /// A device with nothing but a name and a secret, which speaks `dialect`.
     ///
     /// # Errors
     /// [`KeyError::SecretLength`].
     pub fn new(id: DeviceId, secret: &[u8], dialect: Dialect) -> Result<Self, KeyError> {
-        let key = SoftwareKey::new(secret)?;
+        let mut key = SoftwareKey::new(secret)?;
+        let fits = Self::SIGNED_SECRET_LEN.contains(&secret.len());
+        let keys = fits.then(|| Keys::derive(&mut key)).transpose()?;
         let key_check = key_check(key.clone())?;
         Ok(Self {
             id,
@@ -96,8 +115,38 @@ impl Device {
             releases: Vec::new(),
             certificate: CertificatePolicy::default(),
             key,
+            keys,
             key_check,
+            next: None,
         })
+    }
+
+    /// The same device with a next secret, which takes the place of one that waited. The present
+    /// one is no next secret: then nothing waits.
+    ///
+    /// # Errors
+    /// [`KeyError::SecretLength`] if it has fewer than 16 or more than 64 bytes.
+    pub fn with_next_secret(mut self, secret: &[u8]) -> Result<Self, KeyError> {
+        if !Self::SIGNED_SECRET_LEN.contains(&secret.len()) {
+            return Err(KeyError::SecretLength);
+        }
+        let mut key = SoftwareKey::new(secret)?;
+        let keys = Keys::derive(&mut key)?;
+        let key_check = key_check(key.clone())?;
+        let next = Next {
+            secret: Zeroizing::new(secret.to_vec()),
+            key,
+            keys,
+            key_check,
+        };
+        self.next = (key_check != self.key_check).then_some(next);
+        Ok(self)
+    }
+
+    /// Whether a next secret waits for the device to fetch it.
+    #[must_use]
+    pub const fn has_next_secret(&self) -> bool {
+        self.next.is_some()
     }
 
     /// The key.
@@ -105,9 +154,43 @@ impl Device {
         &self.key
     }
 
-    /// Tells whether two records of one device hold the same secret.
-    pub(crate) const fn key_check(&self) -> [u8; 8] {
+    /// Tells whether two records of one device hold the same secret; for implementors of
+    /// [`DeviceStore`](crate::DeviceStore). Useless without the secret, yet who has it can try out
+    /// guesses: it is for nobody outside the server.
+    #[must_use]
+    pub const fn key_check(&self) -> [u8; 8] {
         self.key_check
+    }
+
+    /// The keys of the `Signed` dialect.
+    pub(crate) const fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
+    }
+
+    /// The next secret: what the device is handed, encrypted.
+    pub(crate) fn next_secret(&self) -> Option<&[u8]> {
+        self.next.as_ref().map(|next| next.secret.as_slice())
+    }
+
+    /// The keys of the next secret.
+    pub(crate) fn next_keys(&self) -> Option<&Keys> {
+        self.next.as_ref().map(|next| &next.keys)
+    }
+
+    /// [`key_check`](Self::key_check) of the next secret.
+    #[must_use]
+    pub fn next_key_check(&self) -> Option<[u8; 8]> {
+        self.next.as_ref().map(|next| next.key_check)
+    }
+
+    /// The same device with the next secret as its only one.
+    pub(crate) fn promoted(mut self) -> Self {
+        if let Some(next) = self.next.take() {
+            self.key = next.key;
+            self.keys = Some(next.keys);
+            self.key_check = next.key_check;
+        }
+        self
     }
 
     /// The release for the version that runs; for one that is not in the record, or none, the
@@ -224,9 +307,36 @@ mod tests {
     }
 
     #[test]
+    fn a_next_secret_has_16_to_64_bytes_and_is_another_one() {
+        let device = |next: &[u8]| {
+            let id = "dev1".parse().unwrap();
+            let device = Device::new(id, b"the present one!", Dialect::Signed).unwrap();
+            device.with_next_secret(next)
+        };
+        for (length, is_good) in [(0, false), (15, false), (16, true), (64, true), (65, false)] {
+            let next = alloc::vec![b'x'; length];
+            let Ok(device) = device(&next) else {
+                assert!(!is_good, "{length}");
+                continue;
+            };
+            assert!(is_good && device.has_next_secret(), "{length}");
+            assert_eq!(device.next_secret(), Some(&next[..]));
+            let (now, then) = (device.key_check(), device.next_key_check());
+            assert!(device.next_keys().is_some() && then != Some(now));
+            let device = device.promoted();
+            assert_eq!(
+                (Some(device.key_check()), device.next_key_check()),
+                (then, None)
+            );
+        }
+        assert!(!device(b"the present one!").unwrap().has_next_secret());
+    }
+
+    #[test]
     fn a_record_never_shows_its_secret() {
         let id = "dev1".parse().unwrap();
         let device = Device::new(id, b"canary-secret", Dialect::Original).unwrap();
+        let device = device.with_next_secret(b"canary-next-secret").unwrap();
         let shown = alloc::format!("{device:?}");
         assert!(
             !shown.contains("canary") && !shown.contains("key"),

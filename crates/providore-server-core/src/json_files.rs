@@ -11,10 +11,12 @@
 //! Changes on disk are seen without a restart: images at the next request; configurations, devices
 //! and the log after the next [`JsonStore::refresh`]. Unix only.
 
+mod changes;
 mod devices;
 mod files;
 mod image;
 mod log;
+mod records;
 mod store;
 
 pub use devices::{DeviceEdit, LoadError};

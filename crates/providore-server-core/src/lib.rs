@@ -4,20 +4,24 @@
 //! hands it requests, and four small async traits stand for what it must look up and write down.
 //!
 //! ```
-//! use providore_server_core::{Device, Dialect, MemoryStore, Moment, Request, Server, Settings};
+//! use providore_server_core::{
+//!     Device, Dialect, MemoryStore, Moment, Request, Server, Settings, Start,
+//! };
 //! # use providore_pki::{LocalCa, ca::CaSettings};
 //! # use providore_wire::Timestamp;
 //!
 //! # futures_lite::future::block_on(async {
 //! let store = MemoryStore::default();
-//! store.put_device(Device::new("dev1".parse()?, b"a secret", Dialect::Original)?).await;
+//! store.put_device(Device::new("dev1".parse()?, b"32 random bytes of this device..", Dialect::Signed)?).await;
 //! # let entropy = [7; LocalCa::ENTROPY_LEN];
 //! let ca = LocalCa::create(&entropy, &CaSettings::new("Example")?, 1_767_323_045)?.into_ca();
-//! let server = Server::new(store, ca, Settings::DEFAULT, &[9; 32])?;
+//! let now = Timestamp::from_unix(1_767_323_045).ok_or("clock")?;
+//! let start = Start { at: now, stranger: [8; 32], challenges: [9; 32] }; // random
+//! let server = Server::new(store, ca, Settings::DEFAULT, &start)?;
 //!
 //! let request = Request { method: "GET", target: "/config", fields: &[], body: b"" };
-//! let now = Timestamp::from_unix(1_767_323_045).ok_or("clock")?;
-//! let answer = server.handle(&request, &Moment { now, entropy: [1; 16] }).await;
+//! let moment = Moment { now, entropy: [1; Moment::ENTROPY_LEN] }; // random
+//! let answer = server.handle(&request, &moment).await;
 //! assert_eq!(answer.status, 401); // nobody signed it
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -27,6 +31,7 @@
 //! |---|---|
 //! | [`Server`], [`Settings`] | the whole service behind one call |
 //! | [`Request`], [`Moment`], [`Response`], [`Body`] | what goes in and what comes out |
+//! | [`Start`] | when a server began: what it cannot remember is older |
 //! | [`DeviceStore`], [`ConfigStore`], [`FirmwareStore`], [`CertificateLog`] | what to implement for a storage of your own |
 //! | [`Device`], [`Release`], [`Issued`], [`Document`] | what is stored |
 //! | [`MemoryStore`] | all stores in memory |
@@ -63,7 +68,7 @@ pub use admission::{Admission, Unlimited};
 pub use audit::{Audit, Event, Reason, Unheard};
 pub use device::{CertificatePolicy, Device, FileName, Release};
 pub use memory::{MemoryImage, MemoryStore};
-pub use request::{Moment, Request};
+pub use request::{Moment, Request, Start};
 pub use response::{Body, Response};
 pub use server::{Server, Settings};
 pub use store::{

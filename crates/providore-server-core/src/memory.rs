@@ -9,7 +9,7 @@ use alloc::{
 use async_lock::Mutex;
 use bytes::Bytes;
 use providore_pki::{SerialNumber, crl::Revocation};
-use providore_wire::{DeviceId, FirmwareVersion, Timestamp};
+use providore_wire::{DeviceId, Dialect, FirmwareVersion, Timestamp};
 
 use crate::{
     CertificateLog, ConfigStore, Device, DeviceStore, Document, FirmwareStore, Image, Issued,
@@ -91,6 +91,29 @@ impl MemoryStore {
 impl DeviceStore for MemoryStore {
     async fn device(&self, id: &DeviceId) -> Result<Option<Arc<Device>>, StoreError> {
         Ok(self.inner.lock().await.devices.get(id).cloned())
+    }
+
+    async fn pin_dialect(&self, id: &DeviceId, dialect: Dialect) -> Result<(), StoreError> {
+        if let Some(device) = self.inner.lock().await.devices.get_mut(id)
+            && device.dialect < dialect
+        {
+            Arc::make_mut(device).dialect = dialect;
+        }
+        Ok(())
+    }
+
+    async fn promote_secret(&self, id: &DeviceId, check: [u8; 8]) -> Result<(), StoreError> {
+        let mut inner = self.inner.lock().await;
+        let device = inner.devices.get_mut(id);
+        let device = device.ok_or_else(|| StoreError::message("device is not known"))?;
+        if device.key_check() == check {
+            return Ok(());
+        }
+        if device.next_key_check() != Some(check) {
+            return Err(StoreError::message("no such secret waits"));
+        }
+        *device = Arc::new(Device::clone(device).promoted());
+        Ok(())
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Problem {
     BadTarget,
     UnsupportedMediaType,
     UnusableCsr,
+    UnsupportedReport,
+    UnusableReport,
     TooManyRequests,
     Unavailable,
     RangeNotSatisfiable,
@@ -35,6 +37,8 @@ impl Problem {
                 "media-type",
                 "Send PKCS#10 as text/plain or application/pkcs10.",
             ),
+            Self::UnsupportedReport => (415, "media-type", "Send a report as application/json."),
+            Self::UnusableReport => (422, "unusable-report", "Send one JSON object in one line."),
             Self::RangeNotSatisfiable => (416, "range", "The range lies outside the image."),
             Self::UnusableCsr => (
                 422,

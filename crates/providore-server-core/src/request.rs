@@ -1,5 +1,7 @@
 //! What comes in: a request as any HTTP library hands it over.
 
+use core::fmt;
+
 use providore_wire::Timestamp;
 
 /// A request, borrowed from whoever received it.
@@ -42,6 +44,47 @@ impl<'a> Request<'a> {
 pub struct Moment {
     /// The time now.
     pub now: Timestamp,
-    /// Fresh random bytes for this request alone, from which a serial number is made.
-    pub entropy: [u8; 16],
+    /// Fresh random bytes for this request alone.
+    pub entropy: [u8; Self::ENTROPY_LEN],
+}
+
+impl Moment {
+    /// How many random bytes a request is given: 16 for a serial number, 16 for a salt, 8 for a
+    /// challenge.
+    pub const ENTROPY_LEN: usize = 40;
+
+    pub(crate) fn for_serial(&self) -> [u8; 16] {
+        let (first, _) = self.entropy.as_chunks();
+        first.first().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn for_salt(&self) -> [u8; 16] {
+        let (chunks, _) = self.entropy.as_chunks();
+        chunks.get(1).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn for_challenge(&self) -> [u8; 8] {
+        let (chunks, _) = self.entropy.as_chunks();
+        chunks.last().copied().unwrap_or_default()
+    }
+}
+
+/// When a server began, and random bytes of that moment.
+#[derive(Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "adapters write it as a literal")]
+pub struct Start {
+    /// When it began. What it is asked later can still be from before.
+    pub at: Timestamp,
+    /// 32 random bytes that no device has as its secret.
+    pub stranger: [u8; 32],
+    /// 32 random bytes, under which challenges are made until the next start.
+    pub challenges: [u8; 32],
+}
+
+impl fmt::Debug for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start")
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
 }

@@ -1,28 +1,40 @@
 //! A request in, a response out.
 
 mod authenticate;
+mod authenticated;
 mod authority;
 mod body_cache;
 mod certificate;
+mod challenges;
 mod config;
 mod firmware;
+mod notes;
+mod secrecy;
+mod signing;
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 
 use async_lock::Mutex;
 use bytes::Bytes;
+use core::sync::atomic::AtomicU64;
 use providore_pki::{CertificateAuthority, ca::CaError};
 use providore_sign::{
     BoundedReplayGuard, KeyError, ReplayLimits, SoftwareKey,
-    original::{RequestPolicy, ResponseSigner},
+    original::RequestPolicy,
+    signed::{self, ChallengeKey, Keys},
 };
-use providore_wire::{Method, Route, Target, Timestamp};
-use sha2::{Digest as _, Sha256};
+use providore_wire::{Method, Route, Target};
 
-use self::{authenticate::Authenticated, authority::CrlCache, body_cache::BodyCache};
+use self::{
+    authenticate::Admitted,
+    authenticated::{Authenticated, Proof, Secret},
+    authority::CrlCache,
+    body_cache::BodyCache,
+    challenges::Latest,
+};
 use crate::{
-    Admission, Audit, Body, CertificateLog, ConfigStore, Device, DeviceStore, Event, FirmwareStore,
-    Image as _, Moment, Request, Response, StoreError, Unheard, Unlimited, problem::Problem,
+    Admission, Audit, Body, CertificateLog, ConfigStore, DeviceStore, Event, FirmwareStore, Moment,
+    Request, Response, Start, StoreError, Unheard, Unlimited, problem::Problem,
 };
 
 /// How a server behaves.
@@ -34,7 +46,7 @@ use crate::{
 pub struct Settings {
     /// Which requests of the `Original` dialect are accepted.
     pub original: RequestPolicy,
-    /// How long an answer counts, in seconds.
+    /// How long an answer of the `Original` dialect counts, in seconds.
     pub answer_lifetime_s: u32,
     /// For how long a certificate stays good after its successor was issued, in seconds.
     pub overlap_s: u32,
@@ -43,13 +55,15 @@ pub struct Settings {
     pub same_csr_s: u32,
     /// How long a revocation list counts, in seconds; it is made anew after half of that.
     pub crl_lifetime_s: u32,
-    /// How many state-changing requests are remembered.
+    /// How many requests are remembered: all of the `Signed` dialect, and those of the other that
+    /// change something.
     pub replay: ReplayLimits,
 }
 
 impl Settings {
     /// Answers count for 15 minutes, which is what the first Providore meant to say; an hour of
-    /// overlap and for repeated CSRs; revocation lists of seven days.
+    /// overlap and two for repeated CSRs, so that an agent that asks every hour finds its own;
+    /// revocation lists of seven days.
     pub const DEFAULT: Self = Self {
         original: RequestPolicy {
             freshness: providore_sign::Freshness::DEFAULT,
@@ -57,7 +71,7 @@ impl Settings {
         },
         answer_lifetime_s: 900,
         overlap_s: 3600,
-        same_csr_s: 3600,
+        same_csr_s: 7200,
         crl_lifetime_s: 7 * 86_400,
         replay: ReplayLimits::DEFAULT,
     };
@@ -79,8 +93,12 @@ pub struct Server<S> {
     settings: Settings,
     audit: Box<dyn Audit>,
     admission: Box<dyn Admission>,
-    /// Verifies what claims to come from nobody we know, so that it takes the same time.
+    /// Verify what claims to come from nobody we know, so that it takes the same time.
     stranger: SoftwareKey,
+    strangers_keys: Keys,
+    freshness: signed::RequestPolicy,
+    latest_challenge: Mutex<Latest>,
+    salts: AtomicU64,
     guard: Mutex<BoundedReplayGuard>,
     /// One lock for every few devices: a device's requests for certificates come one at a time.
     issuing: Vec<Mutex<()>>,
@@ -91,17 +109,14 @@ pub struct Server<S> {
 /// How many certificate requests can be in hand at once. More than any machine has cores.
 const ISSUING_LOCKS: usize = 64;
 
-/// How much of an image is hashed at a time: long enough that a read costs less than its hash,
-/// short enough that other requests wait for less than a millisecond.
-const HASH_CHUNK: usize = 256 * 1024;
-
 impl<S> Server<S>
 where
     S: DeviceStore + ConfigStore + FirmwareStore + CertificateLog,
 {
     /// A server over a store and a certificate authority.
     ///
-    /// `stranger` is 32 random bytes that no device has as its secret.
+    /// It remembers nothing from before `start`: requests of the `Signed` dialect that may be older
+    /// are answered with a challenge.
     ///
     /// # Errors
     /// [`KeyError`] never happens with 32 bytes.
@@ -109,7 +124,7 @@ where
         store: S,
         authority: impl CertificateAuthority + 'static,
         settings: Settings,
-        stranger: &[u8; 32],
+        start: &Start,
     ) -> Result<Self, KeyError> {
         let window = settings.original.freshness;
         let countable = window
@@ -119,13 +134,19 @@ where
             same_csr_s: settings.same_csr_s.max(countable),
             ..settings
         };
+        let mut stranger = SoftwareKey::new(&start.stranger)?;
+        let challenges = ChallengeKey::new(&start.challenges)?;
         Ok(Self {
             store,
             authority: Box::new(authority),
             settings,
             audit: Box::new(Unheard),
             admission: Box::new(Unlimited),
-            stranger: SoftwareKey::new(stranger)?,
+            strangers_keys: Keys::derive(&mut stranger)?,
+            stranger,
+            freshness: signed::RequestPolicy::new(challenges, start.at),
+            latest_challenge: Mutex::new(Latest::default()),
+            salts: AtomicU64::new(0),
             guard: Mutex::new(BoundedReplayGuard::new(settings.replay)),
             issuing: (0..ISSUING_LOCKS).map(|_| Mutex::new(())).collect(),
             bodies: Mutex::new(BodyCache::default()),
@@ -168,8 +189,8 @@ where
         if request.body.len() > Request::MAX_BODY {
             return finish(Problem::TooLarge.response(), false);
         }
-        match self.authenticate(request, &target, moment.now).await {
-            Ok(asked) => self.answer(&asked, route, &target, moment).await,
+        match self.authenticate(request, &target, moment).await {
+            Ok(admitted) => self.answer(admitted, route, &target, moment).await,
             Err(refusal) => finish(refusal, request.method == "HEAD"),
         }
     }
@@ -177,37 +198,44 @@ where
     /// The signed answer to a device.
     async fn answer(
         &self,
-        asked: &Authenticated<'_>,
+        admitted: Admitted<'_>,
         route: Option<Route>,
         target: &Target<'_>,
         moment: &Moment,
     ) -> Response<S::Image> {
-        let device = asked.device();
-        let answer = match self.admission.admit(&device.id, moment.now) {
-            Ok(()) => self.route(asked, route, target, moment).await,
-            Err(retry_after_s) => {
+        let (asked, wait_s) = match admitted {
+            Admitted::Fresh(asked) => {
+                let admission = self.admission.admit(&asked.device().id, moment.now);
+                (asked, admission.err())
+            }
+            Admitted::NoRoom(asked, wait_s) => (asked, Some(wait_s)),
+        };
+        let device = &asked.device().id;
+        let answer = match wait_s {
+            None => self.route(&asked, route, target, moment).await,
+            Some(retry_after_s) => {
                 self.audit.record(&Event::Limited {
-                    device: &device.id,
+                    device,
                     retry_after_s,
                 });
                 Ok(Problem::TooManyRequests.retry_after(retry_after_s))
             }
         };
         let answer = answer.unwrap_or_else(|error| self.fault(&error));
-        let answer = match self.sign(device, answer, moment.now).await {
+        let answer = match self.sign(&asked, answer, moment).await {
             Ok(answer) => answer,
             // The image could not be read to its end. What is said instead is signed as well.
             Err(error) => {
-                let signed = self.sign(device, self.fault(&error), moment.now).await;
+                let signed = self.sign(&asked, self.fault(&error), moment).await;
                 signed.unwrap_or_else(|error| self.fault(&error))
             }
         };
         self.audit.record(&Event::Answered {
-            device: &device.id,
+            device,
             route,
             status: answer.status,
         });
-        finish(answer, asked.verified().method() == Method::Head)
+        finish(answer, asked.method() == Method::Head)
     }
 
     /// The answer to a device, before it is signed.
@@ -218,85 +246,31 @@ where
         target: &Target<'_>,
         moment: &Moment,
     ) -> Result<Response<S::Image>, StoreError> {
-        let Some(route) = route else {
+        let known = route.filter(|route| asked.dialect() >= route.dialect());
+        let Some(route) = known else {
             return Ok(Problem::NotFound.response());
         };
-        match (route, asked.verified().method()) {
+        match (route, asked.method()) {
             (Route::CertificateRequest, Method::Post) => self.issue(asked, moment).await,
-            (Route::CertificateRequest, _) => Ok(method_not_allowed("POST")),
+            (Route::Report, Method::Post) => Ok(self.report(asked)),
+            (Route::CertificateRequest | Route::Report, _) => Ok(method_not_allowed("POST")),
             (_, Method::Options) => Ok(Response::empty(204).with("allow", "GET, HEAD")),
             (_, method) if !matches!(method, Method::Get | Method::Head) => {
                 Ok(method_not_allowed("GET, HEAD"))
             }
-            (Route::Config, _) => self.config(asked).await,
+            (Route::Config, _) => self.config(asked, moment).await,
             (Route::FirmwareCheck, _) => Ok(Self::firmware_check(asked)),
             (Route::Firmware, _) => self.firmware(asked, target).await,
             (Route::Certificate, _) => self.certificate(asked).await,
+            (Route::Time, _) => Ok(Response::empty(204)),
+            (Route::Secret, _) => self.next_secret(asked, moment),
             _ => Ok(Problem::NotFound.response()),
         }
     }
+}
 
-    /// Signs an answer with the device's key and completes its fields.
-    async fn sign(
-        &self,
-        device: &Device,
-        mut answer: Response<S::Image>,
-        now: Timestamp,
-    ) -> Result<Response<S::Image>, StoreError> {
-        let fault = |error: KeyError| StoreError::new("sign an answer", error);
-        let lifetime_s = self.settings.answer_lifetime_s;
-        let headers = match &answer.body {
-            Body::Image { image, .. } => {
-                let signer = self.image_signer(device, image).await?;
-                signer.finish(now, lifetime_s).map_err(fault)?
-            }
-            body => {
-                let mut signer = ResponseSigner::begin(device.key().share()).map_err(fault)?;
-                if let Body::Bytes(bytes) = body {
-                    signer.update(bytes).map_err(fault)?;
-                }
-                signer.finish(now, lifetime_s).map_err(fault)?
-            }
-        };
-        for (name, value) in headers.fields() {
-            answer = answer.with(name, String::from(value));
-        }
-        Ok(answer.with("cache-control", "no-store"))
-    }
-
-    /// The MAC state behind a whole image, from the cache or by reading the image once.
-    ///
-    /// What is kept is about the image of that digest and no other: a file that is overwritten
-    /// while it is read would otherwise spoil every later answer.
-    async fn image_signer(
-        &self,
-        device: &Device,
-        image: &S::Image,
-    ) -> Result<ResponseSigner<SoftwareKey>, StoreError> {
-        let fault = |error: KeyError| StoreError::new("sign an image", error);
-        let name = body_cache::Name::new(device, image.sha256());
-        if let Some(signer) = self.bodies.lock().await.find(&name) {
-            return Ok(signer);
-        }
-        let mut signer = ResponseSigner::begin(device.key().clone()).map_err(fault)?;
-        let (mut hash, mut offset) = (Sha256::new(), 0);
-        while offset < image.size() {
-            let chunk = image.read(offset, HASH_CHUNK).await?;
-            if chunk.is_empty() {
-                return Err(StoreError::message("image ends before its size"));
-            }
-            signer.update(&chunk).map_err(fault)?;
-            hash.update(&chunk);
-            offset = offset.saturating_add(chunk.len() as u64);
-        }
-        if *hash.finalize() != image.sha256() {
-            return Err(StoreError::message("image changed while it was read"));
-        }
-        self.bodies.lock().await.remember(name, signer.clone());
-        Ok(signer)
-    }
-
-    fn fault(&self, error: &StoreError) -> Response<S::Image> {
+impl<S> Server<S> {
+    fn fault<I>(&self, error: &StoreError) -> Response<I> {
         self.audit.record(&Event::Fault { error });
         Problem::Unavailable.retry_after(FAULT_RETRY_S)
     }

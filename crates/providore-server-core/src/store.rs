@@ -8,11 +8,14 @@ use core::{fmt, future::Future};
 
 use bytes::Bytes;
 use providore_pki::{SerialNumber, crl::Revocation};
-use providore_wire::{DeviceId, Timestamp};
+use providore_wire::{DeviceId, Dialect, Timestamp};
 
 use crate::{Device, Release};
 
-/// Finds devices.
+/// Finds devices, and keeps what became of their dialects and secrets.
+///
+/// The two changes are asked for by the server when a device has proved that it can do better.
+/// Dropping their future leaves a change whole: made or not.
 pub trait DeviceStore: Send + Sync {
     /// The record of a device, also of a disabled one; `None` for a stranger.
     ///
@@ -22,6 +25,39 @@ pub trait DeviceStore: Send + Sync {
         &self,
         id: &DeviceId,
     ) -> impl Future<Output = Result<Option<Arc<Device>>, StoreError>> + Send;
+
+    /// Raises the weakest dialect that is accepted from a device to `dialect`. One that is there
+    /// already or is stronger stays; a stranger is left a stranger.
+    ///
+    /// [`device`](Self::device) shows it when this is ready, and it is durable then. All devices
+    /// of a fleet may come at once.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the record is as it was.
+    fn pin_dialect(
+        &self,
+        id: &DeviceId,
+        dialect: Dialect,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Makes the next secret of a device its only one, if its [`Device::next_key_check`] is still
+    /// `check`. If the [`Device::key_check`] of the present one is `check`, that was done before,
+    /// and nothing changes.
+    ///
+    /// [`device`](Self::device) shows it when this is ready, and it is durable then.
+    ///
+    /// # Security
+    /// The device forgets the old secret when it hears an answer that is signed with the new one:
+    /// a promotion that is ready before it is durable lets a power cut lock the device out.
+    ///
+    /// # Errors
+    /// [`StoreError`], also where no such secret waits (the operator may have replaced it
+    /// meanwhile) or the device is not known: the record is as it was.
+    fn promote_secret(
+        &self,
+        id: &DeviceId,
+        check: [u8; 8],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// Finds configurations.

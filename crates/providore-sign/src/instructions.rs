@@ -3,10 +3,7 @@
 use core::fmt;
 
 use heapless::{String, Vec};
-use providore_wire::{
-    Signature,
-    message_signatures::{Draft, signature_field},
-};
+use providore_wire::{Signature, message_signatures::signature_field};
 
 use crate::KeyError;
 
@@ -44,6 +41,10 @@ impl HeaderInstructions {
     /// challenge, a version, and a signature input with all of them.
     pub const MAX_TEXT: usize = 1024;
 
+    /// The most text in the parameters of a signature: a response with all fields of the profile,
+    /// to a question with the longest label, from a device with the longest name.
+    pub(crate) const MAX_PARAMETERS: usize = 512;
+
     /// The fields: name in lower case, value.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> + Clone {
         (0..self.fields.len()).filter_map(|index| {
@@ -74,29 +75,15 @@ impl HeaderInstructions {
     pub(crate) fn push_signature(
         &mut self,
         label: &str,
-        draft: &Draft<'_>,
+        parameters: &str,
         signature: &Signature,
     ) -> Result<(), KeyError> {
-        self.push_pieces("signature-input", |sink| {
-            sink(label.as_bytes())?;
-            sink(b"=")?;
-            draft.pieces(sink)
-        })?;
+        for part in [label, "=", parameters] {
+            self.text.push_str(part).map_err(|_| KeyError::Message)?;
+        }
+        let _ = self.fields.push(("signature-input", self.text.len()));
         let value = signature_field::<64>(label, signature.as_bytes())?;
         self.push("signature", value.as_str());
-        Ok(())
-    }
-
-    fn push_pieces(
-        &mut self,
-        name: &'static str,
-        write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), KeyError>) -> Result<(), KeyError>,
-    ) -> Result<(), KeyError> {
-        write(&mut |piece| {
-            let piece = core::str::from_utf8(piece).map_err(|_| KeyError::Message)?;
-            self.text.push_str(piece).map_err(|_| KeyError::Message)
-        })?;
-        let _ = self.fields.push((name, self.text.len()));
         Ok(())
     }
 

@@ -131,6 +131,8 @@ mod bounded {
         total: usize,
         /// No token ends before this instant: a sweep before it would find nothing.
         next_end: Option<Timestamp>,
+        /// What ended before this instant may have been forgotten.
+        forgotten: Option<Timestamp>,
     }
 
     #[derive(Debug, Clone, Copy)]
@@ -166,6 +168,7 @@ mod bounded {
             if self.next_end.is_some_and(|end| now <= end) {
                 return;
             }
+            self.forgotten = self.forgotten.max(Some(now));
             self.devices.retain(|_, tokens| {
                 tokens.retain(|token| token.until >= now);
                 !tokens.is_empty()
@@ -185,12 +188,18 @@ mod bounded {
                 value: *request.value(),
                 until: request.until(),
             };
+            // Somebody came with a later time: either requests overtook each other, or the clock
+            // was set back.
+            if self.forgotten.is_some_and(|before| token.until < before) {
+                return no_room(self.forgotten, token.until);
+            }
             if let Some(known) = self.devices.get_mut(request.device()) {
                 let seen = |seen: &Token| seen.value == token.value && seen.until >= now;
                 if known.iter().any(seen) {
                     return Use::Repeated;
                 }
                 if known.len() >= self.limits.per_device {
+                    self.forgotten = self.forgotten.max(Some(now));
                     let before = known.len();
                     known.retain(|token| token.until >= now);
                     let forgotten = before.saturating_sub(known.len());

@@ -10,4 +10,7 @@ mod stores;
 
 pub use mac_key::mac_key;
 pub use replay_guard::{replay_guard, replay_guard_without_memory};
-pub use stores::{certificate_log, config_store, device_store, firmware_store};
+pub use stores::{
+    NEXT_SECRET, SECRET, certificate_log, config_store, device_changes, device_store,
+    firmware_store,
+};

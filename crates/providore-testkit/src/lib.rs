@@ -13,13 +13,14 @@
 //!
 //! | module or type | is |
 //! |---|---|
-//! | [`vectors`] | what the first Providore signs, recorded from its own code |
+//! | [`vectors`] | what the first Providore signs, recorded from its own code; what `Signed` signs |
 //! | [`conformance`] | one suite for each trait, run over every implementation |
 //! | [`PeripheralKey`] | a model of a MAC key that is locked in hardware |
 //! | [`parties`] | a device and a server that talk to each other in virtual time |
 //! | [`simulator`] | an agent and a server on a link that loses, delays, repeats and damages |
 //! | [`SharedStore`] | a store that outlives its server, and fails when told to |
 //! | [`with_verified`] | a request that was really signed and verified |
+//! | [`RequestMessage`], [`ResponseMessage`] | messages as bytes |
 
 #![expect(
     clippy::expect_used,
@@ -31,6 +32,7 @@
 extern crate alloc;
 
 pub mod conformance;
+mod http_message;
 pub mod parties;
 mod peripheral;
 mod requests;
@@ -38,6 +40,7 @@ mod shared_store;
 pub mod simulator;
 pub mod vectors;
 
+pub use http_message::{RequestMessage, ResponseMessage};
 pub use peripheral::PeripheralKey;
 pub use requests::with_verified;
 pub use shared_store::{SharedImage, SharedStore};

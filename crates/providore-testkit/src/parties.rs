@@ -14,6 +14,10 @@
 //! peer.verify(&answer, at(0)).unwrap(); // and it is the server that says so
 //! ```
 
+mod signed;
+
+pub use signed::{Doubt, Fresh, Heard as HeardAnswer, SignedPeer};
+
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -22,7 +26,7 @@ use futures_lite::future::block_on;
 use providore_pki::{CertificateAuthority as _, LocalCa, ca::CaSettings, csr};
 use providore_server_core::{
     Audit, Body, CertificateLog, ConfigStore, Device, DeviceStore, Dialect, Event, FirmwareStore,
-    Image as _, MemoryStore, Moment, Reason, Release, Request, Server, Settings,
+    Image as _, MemoryStore, Moment, Reason, Release, Request, Server, Settings, Start,
 };
 use providore_sign::{
     Refusal, SoftwareKey,
@@ -57,6 +61,9 @@ pub struct Peer {
     pub version: FirmwareVersion,
     /// For how long a request counts, in seconds.
     pub lifetime_s: u32,
+    /// The weakest dialect that a server accepts from it. What this type signs is `Original`;
+    /// [`SignedPeer`] and the agent speak the other.
+    pub dialect: Dialect,
 }
 
 impl Peer {
@@ -71,6 +78,7 @@ impl Peer {
             secret: format!("the secret of {id}"),
             version: "1.0.0".parse().expect("a version"),
             lifetime_s: 900,
+            dialect: Dialect::Original,
         }
     }
 
@@ -92,7 +100,7 @@ impl Peer {
     /// If the secret is empty or too long.
     #[must_use]
     pub fn record(&self) -> Device {
-        Device::new(self.id.clone(), self.secret.as_bytes(), Dialect::Original).expect("a secret")
+        Device::new(self.id.clone(), self.secret.as_bytes(), self.dialect).expect("a secret")
     }
 
     /// Signs a request to `target` (of which the path is signed) at `created`.
@@ -176,6 +184,16 @@ impl Peer {
 /// Never.
 #[must_use]
 pub fn stocked(peer: &Peer) -> MemoryStore {
+    stocked_with(peer.record())
+}
+
+/// The same for any device.
+///
+/// # Panics
+/// Never.
+#[must_use]
+pub fn stocked_with(mut device: Device) -> MemoryStore {
+    let id = device.id.clone();
     let name = |text: &str| text.parse::<FirmwareVersion>().expect("a version");
     let release = |version: &str, next: Option<&str>| Release {
         hardware: name("board"),
@@ -184,13 +202,12 @@ pub fn stocked(peer: &Peer) -> MemoryStore {
         config: None,
         next: next.map(name),
     };
-    let mut device = peer.record();
     device.releases = vec![release("1.0.0", Some("2.0.0")), release("2.0.0", None)];
     let store = MemoryStore::default();
     block_on(async {
         store.put_device(device).await;
         for (version, config) in [(None, CONFIG), (Some(name("1.0.0")), CONFIG_1)] {
-            store.put_config(peer.id.clone(), version, config).await;
+            store.put_config(id.clone(), version, config).await;
         }
         for version in ["1.0.0", "2.0.0"] {
             let image = image(version);
@@ -353,19 +370,34 @@ where
         Self::with_settings(store, Settings::DEFAULT)
     }
 
-    /// A server over `store`. Its CA is the same each time: two sites over one store are a restart.
+    /// A server over `store` that has been up for an hour. Its CA is the same each time: two sites
+    /// over one store are a restart.
+    #[must_use]
+    pub fn with_settings(store: S, settings: Settings) -> Self {
+        Self::began(store, settings, at(-3600))
+    }
+
+    /// A server that was started at `began`.
     ///
     /// # Panics
     /// Never, with the keys that it is given.
     #[must_use]
-    pub fn with_settings(store: S, settings: Settings) -> Self {
+    pub fn began(store: S, settings: Settings, began: Timestamp) -> Self {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ca: &'static LocalCa = ca();
-        let server = Server::new(store, ca, settings, &[9; 32])
+        // Another start, other random bytes.
+        let starts = STARTS.fetch_add(1, Ordering::Relaxed);
+        let mut challenges = [9; 32];
+        challenges[..8].copy_from_slice(&starts.to_be_bytes());
+        let start = Start {
+            at: began,
+            stranger: [9; 32],
+            challenges,
+        };
+        let server = Server::new(store, ca, settings, &start)
             .expect("32 bytes")
             .with_audit(Recorder(Arc::clone(&heard)));
-        // Another start, other random bytes.
-        let draws = AtomicU64::new(STARTS.fetch_add(1, Ordering::Relaxed) << 32);
+        let draws = AtomicU64::new(starts << 32);
         Self {
             server,
             root_pem: ca.trust_anchor_pem().expect("a root").into(),
@@ -395,9 +427,9 @@ where
             fields: &fields,
             body: &message.body,
         };
-        let mut entropy = [0x5a; 16];
+        let mut entropy = [0x5a; Moment::ENTROPY_LEN];
         let draw = self.draws.fetch_add(1, Ordering::Relaxed);
-        entropy[8..].copy_from_slice(&draw.to_be_bytes());
+        entropy[8..16].copy_from_slice(&draw.to_be_bytes());
         let moment = Moment { now, entropy };
         let response = self.server.handle(&request, &moment).await;
         let (body, signed) = match &response.body {

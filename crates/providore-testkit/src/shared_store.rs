@@ -9,12 +9,13 @@ use providore_server_core::{
     CertificateLog, ConfigStore, Device, DeviceStore, Document, FirmwareStore, Image, Issued,
     Release, StoreError,
 };
-use providore_wire::{DeviceId, Timestamp};
+use providore_wire::{DeviceId, Dialect, Timestamp};
 
 /// A store that several servers share, one after the other or at once: a clone is the same store.
 ///
-/// Whatever is named in [`fail`](Self::fail) fails until [`heal`](Self::heal): `device`, `config`,
-/// `image`, `read` (of an image), `tear` (an image reads as zeros), `append`, `issued`, `revoke`, `revocations`.
+/// Whatever is named in [`fail`](Self::fail) fails until [`heal`](Self::heal): `device`,
+/// `pin_dialect`, `promote_secret`, `config`, `image`, `read` (of an image), `tear` (an image reads
+/// as zeros), `append`, `issued`, `revoke`, `revocations`.
 #[derive(Debug)]
 pub struct SharedStore<S> {
     inner: Arc<S>,
@@ -78,6 +79,16 @@ impl<S: DeviceStore> DeviceStore for SharedStore<S> {
     async fn device(&self, id: &DeviceId) -> Result<Option<Arc<Device>>, StoreError> {
         self.faults.check("device")?;
         self.inner.device(id).await
+    }
+
+    async fn pin_dialect(&self, id: &DeviceId, dialect: Dialect) -> Result<(), StoreError> {
+        self.faults.check("pin_dialect")?;
+        self.inner.pin_dialect(id, dialect).await
+    }
+
+    async fn promote_secret(&self, id: &DeviceId, check: [u8; 8]) -> Result<(), StoreError> {
+        self.faults.check("promote_secret")?;
+        self.inner.promote_secret(id, check).await
     }
 }
 

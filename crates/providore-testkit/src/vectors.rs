@@ -1,4 +1,5 @@
-//! What the first Providore signs, recorded by running its own code.
+//! What the first Providore signs, recorded by running its own code; and what the `Signed` dialect
+//! signs, for other implementations.
 //!
 //! `vectors/providore-original.json` holds requests and answers of nine versions of the deployed
 //! servers, each with its canonical string, so that a port in another language can see at which
@@ -10,6 +11,13 @@ use alloc::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, de::Error as _};
+
+mod signed;
+
+pub use signed::{
+    About, Check, ContentCoding, Hex, MadeChallenge, Refused, ServerState, Signed, SignedVector,
+    SubKeys, signed, signed_folder,
+};
 
 /// The vectors of the `Original` dialect.
 ///

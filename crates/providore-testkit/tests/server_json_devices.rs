@@ -19,7 +19,7 @@ use std::{
 use futures_lite::future::block_on;
 use providore_pki::Profile;
 use providore_server_core::{
-    CertificateLog as _, Device, DeviceStore as _, FileName,
+    CertificateLog as _, Device, DeviceStore as _, Dialect, FileName,
     json_files::{JsonStore, Layout, LoadError, file_mode_is_private, write_private},
 };
 use providore_testkit::parties::{Answer, Peer, Site, at};
@@ -147,6 +147,35 @@ fn our_own_members_are_read() {
     assert_eq!(device.certificate.alt_names.len(), 2);
     let data = Data::new(&json!({ "dev1": { "secretKey": "s", "disabled": true } }));
     assert!(!find(&data.open(), "dev1").unwrap().enabled);
+    let (secret, next) = ("x".repeat(16), "y".repeat(64));
+    let record = |entry: Value| Device::clone(&find(&Data::new(&entry).open(), "dev1").unwrap());
+    let device = record(
+        json!({ "dev1": { "secretKey": secret, "nextSecretKey": next, "dialect": "signed" } }),
+    );
+    assert_eq!(device.dialect, Dialect::Signed);
+    assert!(device.has_next_secret());
+    let device = record(json!({ "dev1": { "secretKey": secret, "nextSecretKey": secret } }));
+    assert_eq!(
+        device.dialect,
+        Dialect::Original,
+        "as the first Providore wrote it"
+    );
+    assert!(!device.has_next_secret(), "it is the present one");
+}
+
+#[test]
+fn two_entries_of_one_name_are_refused_by_name_and_never_edited_away() {
+    let data = Data::new(&json!({}));
+    let store = data.open();
+    let twice = r#"{"dev1":"canary-1","dev2":"secret","dev1":{"secretKey":"canary-2"}}"#;
+    data.write("configStore/devices.json", twice);
+    let edited = store.edit(|_| Ok::<_, LoadError>(()));
+    for outcome in [JsonStore::open(data.layout()).map(drop), edited] {
+        let shown = format!("{}", outcome.unwrap_err());
+        assert!(shown.contains("dev1") && shown.contains("twice"), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+    assert_eq!(fs::read_to_string(data.layout().devices).unwrap(), twice);
 }
 
 #[test]
@@ -159,6 +188,20 @@ fn a_record_that_cannot_be_used_is_refused_by_name() {
         &json!({ "secretKey": "canary", "dialect": "newest" }),
         "dialect",
     );
+    check_refused(
+        &json!({ "secretKey": "canary-15-bytes", "dialect": "signed" }),
+        "15 bytes",
+    );
+    check_refused(
+        &json!({ "secretKey": "canary".repeat(11), "dialect": "signed" }),
+        "66 bytes",
+    );
+    for next in [json!("canary-15-bytes"), json!("x".repeat(65)), json!(7)] {
+        check_refused(
+            &json!({ "secretKey": "a secret", "nextSecretKey": next }),
+            "nextSecretKey",
+        );
+    }
     check_refused(
         &json!({ "secretKey": "canary", "names": ["*.example"] }),
         "name",

@@ -180,7 +180,7 @@ fn ask_raw(
     };
     let moment = Moment {
         now: at(0),
-        entropy: [3; 16],
+        entropy: [3; Moment::ENTROPY_LEN],
     };
     block_on(site.server.handle(&request, &moment)).status
 }

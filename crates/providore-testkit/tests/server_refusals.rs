@@ -51,7 +51,13 @@ fn the_refusal(site: &Site<MemoryStore>) -> Answer {
     let body = r#"{"type":"urn:providore:problem:unauthorized","title":"The request is not authenticated.","status":401}"#;
     assert_eq!((answer.status, answer.text()), (401, body));
     let names: Vec<_> = answer.fields.iter().map(|(name, _)| *name).collect();
-    let expected = ["content-type", "www-authenticate", "content-length"];
+    let expected = [
+        "content-type",
+        "www-authenticate",
+        "accept-signature",
+        "providore-challenge",
+        "content-length",
+    ];
     assert_eq!(names, expected);
     answer
 }

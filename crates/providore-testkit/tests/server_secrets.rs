@@ -96,7 +96,7 @@ fn an_answer_shows_how_long_it_is_and_not_what_it_says() {
     };
     let moment = Moment {
         now: at(0),
-        entropy: [1; 16],
+        entropy: [1; Moment::ENTROPY_LEN],
     };
     let server: &Server<MemoryStore> = &site.server;
     let response = block_on(server.handle(&request, &moment));

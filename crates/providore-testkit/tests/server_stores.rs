@@ -2,15 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use core::cell::RefCell;
 use std::{fs, path::Path};
 
 use futures_lite::future::block_on;
 use providore_server_core::{
-    MemoryStore,
+    Device, Dialect, MemoryStore,
     json_files::{JsonStore, Layout, write_private},
 };
 use providore_testkit::{
-    SharedStore, conformance,
+    SharedStore,
+    conformance::{self, NEXT_SECRET, SECRET},
     parties::{CONFIG, CONFIG_1, Peer, image, stocked},
 };
 
@@ -44,10 +46,34 @@ fn json(folder: &Path) -> JsonStore {
     JsonStore::open(Layout::below(folder)).unwrap()
 }
 
+/// A device on the way to another secret, and one that is not.
+fn rotating() -> MemoryStore {
+    let device = |id: &str| {
+        let id = id.parse().unwrap();
+        Device::new(id, SECRET.as_bytes(), Dialect::Original).unwrap()
+    };
+    let rotating = device("rotating").with_next_secret(NEXT_SECRET.as_bytes());
+    let store = MemoryStore::default();
+    block_on(store.put_device(device("plain")));
+    block_on(store.put_device(rotating.unwrap()));
+    store
+}
+
+/// What `rotating` is, in files, one of the entries in its oldest form.
+fn json_rotating(folder: &Path) -> JsonStore {
+    let layout = Layout::below(folder);
+    let devices = format!(
+        r#"{{"plain":"{SECRET}","rotating":{{"secretKey":"{SECRET}","nextSecretKey":"{NEXT_SECRET}"}}}}"#
+    );
+    write_private(&layout.devices, devices.as_bytes()).unwrap();
+    JsonStore::open(layout).unwrap()
+}
+
 #[test]
 fn memory_store() {
     let store = memory();
     conformance::device_store(&store);
+    conformance::device_changes(rotating, |store| store);
     conformance::config_store(&store);
     conformance::firmware_store(&store, |bytes| {
         let name = |text: &str| text.parse().unwrap();
@@ -61,6 +87,15 @@ fn json_store() {
     let folder = tempfile::tempdir().unwrap();
     let store = json(folder.path());
     conformance::device_store(&store);
+    let current = RefCell::new(tempfile::tempdir().unwrap());
+    let make = || {
+        current.replace(tempfile::tempdir().unwrap());
+        json_rotating(current.borrow().path())
+    };
+    conformance::device_changes(make, |store| {
+        drop(store);
+        JsonStore::open(Layout::below(current.borrow().path())).unwrap()
+    });
     conformance::config_store(&store);
     conformance::firmware_store(&store, |bytes| {
         let path = folder.path().join("firmwareStore/board/2.0.0/app.bin");
@@ -79,6 +114,7 @@ fn json_store() {
 fn a_store_that_is_shared() {
     let store = SharedStore::new(memory());
     conformance::device_store(&store);
+    conformance::device_changes(|| SharedStore::new(rotating()), |store| store);
     conformance::config_store(&store);
     conformance::certificate_log(|| SharedStore::new(MemoryStore::default()));
 }

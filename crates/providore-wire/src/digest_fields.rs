@@ -44,11 +44,16 @@ impl<'a> DigestField<'a> {
     /// repeated; for `sha-256`, [`ParseErrorKind::WrongType`] if it is no byte sequence and
     /// [`ParseErrorKind::InvalidBytes`] if there are not 32 bytes.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        let all = Dictionary::parse(value)?;
+        let mut sha256 = None;
+        let all = Dictionary::visit(value, &mut |algorithm, member| {
+            if algorithm == SHA_256 {
+                sha256 = Some(*member);
+            }
+        })?;
         if all.repeated_key().is_some() {
             return Err(ParseError::new(ParseErrorKind::Duplicate, 0));
         }
-        let sha256 = all.get(SHA_256).map(digest).transpose()?;
+        let sha256 = sha256.map(digest).transpose()?;
         Ok(Self { all, sha256 })
     }
 

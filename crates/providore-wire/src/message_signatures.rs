@@ -69,7 +69,7 @@ mod query;
 pub use accept::{AcceptSignature, RequestedSignature};
 pub use base::Covering;
 pub use component::{Component, ComponentName, Derived};
-pub use draft::Draft;
+pub use draft::{Draft, WrittenDraft};
 pub use fields::{SignatureInput, Signatures, signature_field};
 pub use message::{RequestParts, ResponseParts};
 pub use parameters::SignatureParameters;

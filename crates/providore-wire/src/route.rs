@@ -1,5 +1,7 @@
 //! What can be asked of a server.
 
+use crate::Dialect;
+
 /// The routes of a provisioning server. Three of them are of the `Signed` dialect alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -76,6 +78,15 @@ impl Route {
             Self::CrlPem => "/certificates/crl.pem",
             Self::CrlDer => "/certificates/crl.der",
             Self::CaPem => "/certificates/ca.pem",
+        }
+    }
+
+    /// The weakest dialect that has the route.
+    #[must_use]
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Time | Self::Report | Self::Secret => Dialect::Signed,
+            _ => Dialect::Original,
         }
     }
 

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! request   "@method" "@path" "@query" and those of REQUEST_FIELDS that it has
-//!           ;nonce="…";keyid="device id";alg="hmac-sha256";tag="providore-2", and either
+//!           ;nonce="…";alg="hmac-sha256";keyid="device id";tag="providore-2", and either
 //!           ;created=…;expires=… or the field providore-challenge
 //! response  "@status" and those of RESPONSE_FIELDS that it has,
 //!           "@method";req "@path";req "@query";req "signature";req;key="label of the request"
-//!           ;created=…;keyid="device id";alg="hmac-sha256";tag="providore-2-response"
+//!           ;created=…;alg="hmac-sha256";keyid="device id";tag="providore-2-response"
 //! ```
 //!
 //! A message may carry other signatures and other fields; ours is the one with the tag, under any

@@ -48,15 +48,13 @@ impl<const N: usize> Text<N> {
     pub(crate) fn collect(
         write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), ParseError>) -> Result<(), ParseError>,
     ) -> Result<Self, ParseError> {
-        let mut text = Self::new();
-        write(&mut |piece| match core::str::from_utf8(piece) {
-            Ok(piece) => text.push_str(piece),
-            Err(error) => Err(ParseError::new(
-                ParseErrorKind::UnexpectedByte,
-                error.valid_up_to(),
-            )),
+        let mut bytes = heapless::Vec::<u8, N>::new();
+        let too_long = ParseError::new(ParseErrorKind::TooLong, N);
+        write(&mut |piece| bytes.extend_from_slice(piece).map_err(|_| too_long))?;
+        let text = heapless::String::from_utf8(bytes).map_err(|error| {
+            ParseError::new(ParseErrorKind::UnexpectedByte, error.valid_up_to())
         })?;
-        Ok(text)
+        Ok(Self(text))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one place where this program reads the clock and asks for randomness.
 
-use providore_server_core::Moment;
+use providore_server_core::{Moment, Start};
 use providore_wire::Timestamp;
 use rand::Rng as _;
 
@@ -38,5 +38,14 @@ pub(crate) fn moment() -> Moment {
     Moment {
         now: now(),
         entropy: entropy(),
+    }
+}
+
+/// The moment at which this program starts to serve.
+pub(crate) fn start() -> Start {
+    Start {
+        at: now(),
+        stranger: entropy(),
+        challenges: entropy(),
     }
 }

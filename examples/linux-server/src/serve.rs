@@ -249,7 +249,7 @@ impl App {
         };
         // First of all: who counts before there is a recorder counts for nobody.
         let metrics = metrics_recorder()?;
-        let server = Server::new(store, authority, core, &clock::entropy())
+        let server = Server::new(store, authority, core, &clock::start())
             .or_fail("make the server")?
             .with_audit(audit::Log::new())
             .with_admission(limits::Devices::new(settings.limits.device_per_minute));

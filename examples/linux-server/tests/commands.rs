@@ -17,4 +17,5 @@ mod commands {
     mod durability;
     mod firmware;
     mod import;
+    mod secrets;
 }

@@ -7,7 +7,9 @@
 //! | | `{secretKey, firmware: [{type, version, config, next?, file?}]}` |
 //! | 0.1.0 | `certificate: {extensions?: "server_cert" / "user_cert" / "usr_cert", days?}` beside it |
 //! | last | `{secretKey, certificate?}` |
-//! | ours | `disabled`, `dialect` and `names` (subject alternative names) beside those |
+//! | ours | `dialect`, `nextSecretKey`, `disabled` and `names` (subject alternative names) beside those |
+//!
+//! An entry without `dialect` was written by a first Providore and means `original`.
 
 use alloc::{
     format,
@@ -79,6 +81,7 @@ struct Record {
     #[serde(default)]
     disabled: bool,
     dialect: Option<String>,
+    next_secret_key: Option<String>,
     #[serde(default)]
     names: Vec<String>,
 }
@@ -114,26 +117,58 @@ struct Certificate {
 /// Parses a whole file, one entry after the other: a fleet's file as one tree of values would take
 /// many times the memory of its records. Fuzzed as `devices_json`.
 pub(super) fn parse(bytes: &[u8]) -> Result<Devices, LoadError> {
+    let mut devices = Devices::new();
+    read(bytes, |id, entry| match device(&id, &entry) {
+        Err(what) => Err(LoadError::Device { id, what }),
+        Ok(device) => match devices.insert(device.id.clone(), Arc::new(device)) {
+            Some(_) => Err(twice(id)),
+            None => Ok(()),
+        },
+    })?;
+    Ok(devices)
+}
+
+/// The entries as they stand, for an edit.
+pub(super) fn entries(bytes: &[u8]) -> Result<DeviceEdit, LoadError> {
+    let mut entries = DeviceEdit::new();
+    read(bytes, |id, entry| {
+        if entries.contains_key(&id) {
+            return Err(twice(id));
+        }
+        entries.insert(id, entry);
+        Ok(())
+    })?;
+    Ok(entries)
+}
+
+/// Two entries of one name: nobody can tell which of them was meant.
+fn twice(id: String) -> LoadError {
+    let what = "it is in the file twice".into();
+    LoadError::Device { id, what }
+}
+
+/// Hands over one entry after the other, until one is not taken.
+fn read(
+    bytes: &[u8],
+    take: impl FnMut(String, Value) -> Result<(), LoadError>,
+) -> Result<(), LoadError> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         serde_json::from_slice::<IgnoredAny>(bytes).map_err(LoadError::Json)?;
         return Err(LoadError::NoObject);
     }
-    let mut collected = Collected(Devices::new(), None);
+    let mut entries = Entries(take, None);
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let outcome = json
-        .deserialize_map(&mut collected)
-        .and_then(|()| json.end());
-    match (collected.1, outcome) {
+    let outcome = json.deserialize_map(&mut entries).and_then(|()| json.end());
+    match (entries.1, outcome) {
         (Some(wrong), _) => Err(wrong),
-        (None, Err(error)) => Err(LoadError::Json(error)),
-        (None, Ok(())) => Ok(collected.0),
+        (None, outcome) => outcome.map_err(LoadError::Json),
     }
 }
 
-/// Records so far, and the first entry that is wrong.
-struct Collected(Devices, Option<LoadError>);
+/// Who takes the entries, and what was wrong with the first that was not taken.
+struct Entries<F>(F, Option<LoadError>);
 
-impl<'de> Visitor<'de> for &mut Collected {
+impl<'de, F: FnMut(String, Value) -> Result<(), LoadError>> Visitor<'de> for &mut Entries<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,27 +177,17 @@ impl<'de> Visitor<'de> for &mut Collected {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some((id, entry)) = map.next_entry::<String, Value>()? {
-            match device(&id, &entry) {
-                Ok(device) => drop(self.0.insert(device.id.clone(), Arc::new(device))),
-                Err(what) => {
-                    self.1 = Some(LoadError::Device { id, what });
-                    return Err(M::Error::custom("an entry is wrong"));
-                }
+            if let Err(wrong) = (self.0)(id, entry) {
+                self.1 = Some(wrong);
+                return Err(M::Error::custom("an entry is wrong"));
             }
         }
         Ok(())
     }
 }
 
-/// The entries as they stand, for an edit.
-pub(super) fn entries(bytes: &[u8]) -> Result<DeviceEdit, LoadError> {
-    match serde_json::from_slice(bytes).map_err(LoadError::Json)? {
-        Value::Object(entries) => Ok(entries),
-        _ => Err(LoadError::NoObject),
-    }
-}
-
-fn device(id: &str, entry: &Value) -> Result<Device, String> {
+/// The record in an entry, or what is wrong with it.
+pub(super) fn device(id: &str, entry: &Value) -> Result<Device, String> {
     let name: DeviceId = id.parse().map_err(|error| format!("its name: {error}"))?;
     let record = match entry {
         Value::String(secret) => {
@@ -170,18 +195,35 @@ fn device(id: &str, entry: &Value) -> Result<Device, String> {
                 .map_err(|error| error.to_string());
         }
         // What serde says of a wrong type repeats the value, which may be the secret.
-        Value::Object(members) if members.get("secretKey").is_some_and(|key| !key.is_string()) => {
-            return Err("its secretKey is not a text".into());
+        Value::Object(members) => {
+            for key in ["secretKey", "nextSecretKey"] {
+                if members.get(key).is_some_and(|key| !key.is_string()) {
+                    return Err(format!("its {key} is not a text"));
+                }
+            }
+            Record::deserialize(entry).map_err(|error| error.to_string())?
         }
-        Value::Object(_) => Record::deserialize(entry).map_err(|error| error.to_string())?,
         _ => return Err("neither a secret nor an object".into()),
     };
     let dialect = record.dialect.as_deref().unwrap_or("original");
     let dialect = dialect
         .parse()
         .map_err(|_| format!("unknown dialect {dialect:?}"))?;
-    let mut device = Device::new(name, record.secret_key.as_bytes(), dialect)
-        .map_err(|error| error.to_string())?;
+    let secret = record.secret_key.as_bytes();
+    let signed = Device::SIGNED_SECRET_LEN;
+    if dialect != Dialect::Original && !signed.contains(&secret.len()) {
+        return Err(format!(
+            "its secretKey has {} bytes and the dialect {dialect} takes 16 to 64: give it another \
+             secret, or make its dialect \"original\"",
+            secret.len()
+        ));
+    }
+    let mut device = Device::new(name, secret, dialect).map_err(|error| error.to_string())?;
+    if let Some(next) = &record.next_secret_key {
+        device = device
+            .with_next_secret(next.as_bytes())
+            .map_err(|_| "its nextSecretKey does not have 16 to 64 bytes")?;
+    }
     device.enabled = !record.disabled;
     device.releases = releases(record.firmware)?;
     device.certificate = certificate(record.certificate, &record.names)?;

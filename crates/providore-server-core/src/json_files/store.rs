@@ -6,31 +6,28 @@ use core::{
     sync::atomic::{AtomicU64, Ordering},
 };
 use std::{
-    fs::{self, File, OpenOptions},
-    io,
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError, RwLock},
+    sync::{Mutex, PoisonError},
 };
 
 use bytes::Bytes;
 use lru::LruCache;
 use providore_pki::{Certificate, crl::Revocation};
-use providore_wire::{DeviceId, FirmwareVersion, Timestamp};
+use providore_wire::{DeviceId, Dialect, FirmwareVersion, Timestamp};
 
 use super::{
-    devices::{self, DeviceEdit, Devices, LoadError},
-    files::{Stamp, absent, beneath, keep_owner, read_bounded, write_private},
+    changes::{Change, Changes},
+    devices::{DeviceEdit, LoadError},
+    files::{Stamp, absent, beneath, read_bounded},
     image::{Digests, FileImage},
     log::Log,
+    records::Records,
 };
 use crate::{
     CertificateLog, ConfigStore, Device, DeviceStore, Document, FirmwareStore, Issued, Release,
     StoreError,
 };
-
-/// The longest devices file in bytes: 100,000 devices with ten releases each.
-const MAX_DEVICES_FILE: usize = 256 * 1024 * 1024;
 
 /// Configurations held in memory, and how long one may be to be held: 16 MiB in all.
 const HELD_CONFIGS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
@@ -88,9 +85,8 @@ struct Held {
 /// Devices, configurations, images and certificates in files.
 pub struct JsonStore {
     layout: Layout,
-    devices: RwLock<Arc<Devices>>,
-    /// The devices file that was read last, also one that could not be used.
-    seen: Mutex<Option<Stamp>>,
+    records: Arc<Records>,
+    changes: Changes,
     configs: Mutex<LruCache<PathBuf, Held>>,
     /// Counts [`JsonStore::refresh`]: between two of them a file is looked at once.
     epoch: AtomicU64,
@@ -105,12 +101,13 @@ impl JsonStore {
     /// [`LoadError`] if the devices file is there and cannot be used;
     /// [`LoadError::Log`] if the certificate log is damaged.
     pub fn open(layout: Layout) -> Result<Self, LoadError> {
-        let (devices, stamp) = load(&layout.devices)?;
+        let records = Arc::new(Records::open(layout.devices.clone())?);
         let log = Log::open(&layout.log()).map_err(LoadError::Log)?;
+        let changes = Changes::begin(Arc::clone(&records)).map_err(LoadError::Write)?;
         Ok(Self {
             layout,
-            devices: RwLock::new(Arc::new(devices)),
-            seen: Mutex::new(stamp),
+            records,
+            changes,
             configs: Mutex::new(LruCache::new(HELD_CONFIGS)),
             epoch: AtomicU64::new(0),
             digests: Arc::new(Digests::new(HELD_DIGESTS)),
@@ -135,20 +132,7 @@ impl JsonStore {
         self.log
             .refresh(&self.layout.log())
             .map_err(LoadError::Log)?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = stamp(&self.layout.devices).map_err(LoadError::Read)?;
-        if stamp == *seen {
-            return Ok(false);
-        }
-        *seen = stamp;
-        if stamp.is_none() {
-            // Gone is not the same as empty: nobody is locked out by a slip of an editor.
-            return Err(LoadError::Read(io::ErrorKind::NotFound.into()));
-        }
-        let (devices, stamp) = load(&self.layout.devices)?;
-        *seen = stamp;
-        *self.devices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(devices);
-        Ok(true)
+        self.records.refresh()
     }
 
     /// Changes the devices file: reads it under a lock, lets `edit` work on its entries, and
@@ -160,26 +144,12 @@ impl JsonStore {
         &self,
         edit: impl FnOnce(&mut DeviceEdit) -> Result<T, E>,
     ) -> Result<T, E> {
-        let path = &self.layout.devices;
-        let _lock = lock_beside(path).map_err(LoadError::Write)?;
-        let mut entries = match read_bounded(path, MAX_DEVICES_FILE) {
-            Ok(bytes) => devices::entries(&bytes)?,
-            Err(error) => absent(error).map_err(LoadError::Read)?.unwrap_or_default(),
-        };
-        let value = edit(&mut entries)?;
-        let bytes = serde_json::to_vec_pretty(&entries).map_err(LoadError::Json)?;
-        // What is read back is what every later start will read.
-        let devices = devices::parse(&bytes)?;
-        write_private(path, &bytes).map_err(LoadError::Write)?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = stamp(path).map_err(LoadError::Read)?;
-        *self.devices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(devices);
-        Ok(value)
+        self.records.edit(edit)
     }
 
     /// All devices, in the order of their names.
     pub fn devices(&self) -> Vec<Arc<Device>> {
-        let mut devices: Vec<_> = self.snapshot().values().cloned().collect();
+        let mut devices: Vec<_> = self.records.all().values().cloned().collect();
         devices.sort_by(|a, b| a.id.cmp(&b.id));
         devices
     }
@@ -190,16 +160,27 @@ impl JsonStore {
         all.sort_by_key(|(entry, _)| (entry.at, entry.serial));
         all
     }
-
-    fn snapshot(&self) -> Arc<Devices> {
-        Arc::clone(&self.devices.read().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 impl DeviceStore for JsonStore {
     async fn device(&self, id: &DeviceId) -> Result<Option<Arc<Device>>, StoreError> {
-        let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(devices.get(id).cloned())
+        Ok(self.records.find(id))
+    }
+
+    async fn pin_dialect(&self, id: &DeviceId, dialect: Dialect) -> Result<(), StoreError> {
+        match self.records.find(id) {
+            Some(device) if device.dialect < dialect => {
+                self.changes.make(id, Change::Pin(dialect)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn promote_secret(&self, id: &DeviceId, check: [u8; 8]) -> Result<(), StoreError> {
+        match self.records.find(id) {
+            Some(device) if device.key_check() == check => Ok(()),
+            _ => self.changes.make(id, Change::Promote(check)).await,
+        }
     }
 }
 
@@ -383,44 +364,4 @@ fn image_path(root: &Path, release: &Release) -> io::Result<Option<PathBuf>> {
         }
         _ => Ok(None),
     }
-}
-
-fn load(path: &Path) -> Result<(Devices, Option<Stamp>), LoadError> {
-    // The stamp comes first: a change between the two reads is then seen as one at the next look.
-    let stamp = stamp(path).map_err(LoadError::Read)?;
-    if stamp.is_none() {
-        return Ok((Devices::default(), None));
-    }
-    let bytes = read_bounded(path, MAX_DEVICES_FILE).map_err(LoadError::Read)?;
-    Ok((devices::parse(&bytes)?, stamp))
-}
-
-fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
-        Err(error) => absent(error),
-    }
-}
-
-/// Holds off other processes that change the same file. The lock file stays: removing it would
-/// let two of them hold two locks.
-fn lock_beside(path: &Path) -> io::Result<File> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".lock");
-    let lock = path.with_file_name(name);
-    if let Some(folder) = lock.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let is_new = !lock.exists();
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&lock)?;
-    if is_new && let Some(folder) = lock.parent() {
-        keep_owner(&file, path, folder);
-    }
-    file.lock()?;
-    Ok(file)
 }

@@ -1,39 +1,41 @@
-//! Who asks: the one place where a request becomes a device's.
+//! The one place where a request becomes a device's.
 
-use alloc::sync::Arc;
+use alloc::{string::String, sync::Arc};
 
-use providore_sign::original::{VerifiedRequest, verify_request};
-use providore_wire::{DeviceId, Dialect, Target, Timestamp, original::RequestHead};
-
-use super::Server;
-use crate::{
-    CertificateLog, ConfigStore, Device, DeviceStore, Event, FirmwareStore, Reason, Request,
-    Response, problem::Problem,
+use providore_sign::{ReplayGuard as _, Use, original, signed};
+use providore_wire::{
+    DeviceId, Dialect, Target, original::RequestHead as OriginalHead,
+    signed::RequestHead as SignedHead,
 };
 
-/// Proof that a known and enabled device signed this request, here and now.
-///
-/// Only [`Server::authenticate`] makes one, and every handler asks for it.
-pub(super) struct Authenticated<'a> {
-    device: Arc<Device>,
-    verified: VerifiedRequest<'a>,
-    received: &'a Request<'a>,
+use super::{
+    Server,
+    authenticated::{Authenticated, Proof, Secret},
+};
+use crate::{
+    CertificateLog, ConfigStore, Device, DeviceStore, Event, FirmwareStore, Moment, Reason,
+    Request, Response, StoreError, problem::Problem,
+};
+
+/// A request that is a device's.
+pub(super) enum Admitted<'a> {
+    /// It is to be answered.
+    Fresh(Authenticated<'a>),
+    /// It cannot be told from a repetition for so many seconds, for lack of room.
+    NoRoom(Authenticated<'a>, u32),
 }
 
-impl<'a> Authenticated<'a> {
-    /// The device that signed.
-    pub(super) fn device(&self) -> &Device {
-        &self.device
-    }
+/// Why a request is nobody's.
+enum Refused {
+    /// For the operator; the peer learns that it is not authenticated.
+    Because(Option<DeviceId>, Reason),
+    /// It could not be found out.
+    Fault(StoreError),
+}
 
-    /// What it signed.
-    pub(super) const fn verified(&self) -> &VerifiedRequest<'a> {
-        &self.verified
-    }
-
-    /// A header field, which this dialect does not sign: take it as a wish.
-    pub(super) fn unsigned_field(&self, name: &str) -> Option<&'a str> {
-        self.received.field(name)
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error)
     }
 }
 
@@ -46,42 +48,152 @@ where
         &self,
         request: &'a Request<'a>,
         target: &Target<'a>,
-        now: Timestamp,
-    ) -> Result<Authenticated<'a>, Response<S::Image>> {
-        let refuse = |claimed: Option<&DeviceId>, reason| {
+        moment: &Moment,
+    ) -> Result<Admitted<'a>, Response<S::Image>> {
+        let refused = match self.identify(request, target, moment).await {
+            Ok(admitted) => return Ok(admitted),
+            Err(Refused::Fault(error)) => return Err(self.fault(&error)),
+            Err(refused) => refused,
+        };
+        if let Refused::Because(claimed, reason) = refused {
+            let claimed = claimed.as_ref();
             self.audit
                 .record(&Event::Unauthenticated { claimed, reason });
-            Problem::Unauthorized
-                .response()
-                .with("www-authenticate", "Hmac")
-        };
-        let method = request
-            .method
-            .parse()
-            .map_err(|_| refuse(None, Reason::Method))?;
-        let head = RequestHead::parse(method, target.path(), request.fields.iter().copied())
-            .map_err(|error| refuse(None, Reason::Malformed(error)))?;
-        let claimed = head.device().clone();
-        let device = match self.store.device(&claimed).await {
-            Ok(device) => device.filter(|device| device.dialect == Dialect::Original),
+        }
+        self.unauthorized(moment).await
+    }
+
+    /// What every request gets that is not authenticated: the same bytes within a second, and all
+    /// that a device needs to try again.
+    async fn unauthorized<'a>(&self, moment: &Moment) -> Result<Admitted<'a>, Response<S::Image>> {
+        let challenge = match self.challenge(moment).await {
+            Ok(challenge) => challenge,
             Err(error) => return Err(self.fault(&error)),
         };
-        // A stranger's request is verified as well, so that the time taken does not tell.
-        let mut key = device
-            .as_ref()
-            .map_or(&self.stranger, |device| device.key())
-            .share();
-        let verdict = verify_request(head, request.body, &mut key, &self.settings.original, now);
-        let device = device.ok_or_else(|| refuse(Some(&claimed), Reason::UnknownDevice))?;
-        let verified =
-            verdict.map_err(|refusal| refuse(Some(&claimed), Reason::Refused(refusal)))?;
-        if !device.enabled {
-            return Err(refuse(Some(&claimed), Reason::Disabled));
+        Err(Problem::Unauthorized
+            .response()
+            .with("www-authenticate", "Hmac")
+            .with("accept-signature", ACCEPT_SIGNATURE)
+            .with("providore-challenge", String::from(challenge.as_str())))
+    }
+
+    async fn identify<'a>(
+        &self,
+        request: &'a Request<'a>,
+        target: &Target<'a>,
+        moment: &Moment,
+    ) -> Result<Admitted<'a>, Refused> {
+        let method = request.method.parse();
+        let method = method.map_err(|_| Refused::Because(None, Reason::Method))?;
+        let fields = request.fields.iter().copied();
+        match SignedHead::parse(method, target, fields.clone()) {
+            Ok(head) => self.identify_signed(head, request, moment).await,
+            // Whatever speaks the other dialect carries no signature of this one.
+            Err(providore_wire::signed::HeadError::Unsigned) => {
+                let head = OriginalHead::parse(method, target.path(), fields);
+                let malformed = |error| Refused::Because(None, Reason::Malformed(error));
+                self.identify_original(head.map_err(malformed)?, request, moment)
+                    .await
+            }
+            Err(error) => Err(Refused::Because(None, Reason::MalformedSignature(error))),
         }
-        Ok(Authenticated {
-            device,
-            verified,
-            received: request,
-        })
+    }
+
+    async fn identify_original<'a>(
+        &self,
+        head: OriginalHead<'a>,
+        request: &'a Request<'a>,
+        moment: &Moment,
+    ) -> Result<Admitted<'a>, Refused> {
+        let claimed = head.device().clone();
+        let because = |reason| Refused::Because(Some(claimed.clone()), reason);
+        let device = self.store.device(&claimed).await?;
+        // A stranger's request is verified as well, so that the time taken does not tell.
+        let key = device
+            .as_ref()
+            .map_or(&self.stranger, |device| device.key());
+        let policy = &self.settings.original;
+        let verdict =
+            original::verify_request(head, request.body, &mut key.share(), policy, moment.now);
+        let device = device.ok_or_else(|| because(Reason::UnknownDevice))?;
+        let verified = verdict.map_err(|refusal| because(Reason::Refused(refusal)))?;
+        if device.dialect > Dialect::Original {
+            return Err(because(Reason::WeakerDialect));
+        }
+        check_enabled(&device).map_err(because)?;
+        let proof = Proof::Original(verified);
+        Ok(Admitted::Fresh(Authenticated::new(device, proof, request)))
+    }
+
+    async fn identify_signed<'a>(
+        &self,
+        head: SignedHead<'a>,
+        request: &'a Request<'a>,
+        moment: &Moment,
+    ) -> Result<Admitted<'a>, Refused> {
+        let claimed = head.device().clone();
+        let because = |reason| Refused::Because(Some(claimed.clone()), reason);
+        let device = self.store.device(&claimed).await?;
+        let verify = |keys| {
+            signed::verify_request(
+                head.clone(),
+                request.body,
+                keys,
+                &self.freshness,
+                moment.now,
+            )
+        };
+        let known = device.as_ref().and_then(|device| device.keys());
+        let verdict = verify(known.unwrap_or(&self.strangers_keys));
+        let mut verdict = verdict.map(|verified| (verified, Secret::Present));
+        let next = device.as_ref().and_then(|device| device.next_keys());
+        if let (Err(providore_sign::Refusal::WrongSignature), Some(next)) = (&verdict, next) {
+            verdict = verify(next).map(|verified| (verified, Secret::Next));
+        }
+        let device = device.ok_or_else(|| because(Reason::UnknownDevice))?;
+        let (verified, secret) = verdict.map_err(|refusal| because(Reason::Refused(refusal)))?;
+        check_enabled(&device).map_err(because)?;
+
+        let token = verified.replay_token();
+        let usage = self.guard.lock().await.first_use(&token, moment.now);
+        let asked = Authenticated::new(device, Proof::Signed(verified, secret), request);
+        match usage {
+            Use::First => {
+                self.settle(asked.device(), secret).await?;
+                Ok(Admitted::Fresh(asked))
+            }
+            Use::NoRoom { retry_after_s } => Ok(Admitted::NoRoom(asked, retry_after_s)),
+            _ => Err(because(Reason::Repeated)),
+        }
+    }
+
+    /// Writes down, before anything is answered, what a good request has proved: that the device
+    /// has its next secret, and that it speaks this dialect.
+    async fn settle(&self, device: &Device, secret: Secret) -> Result<(), StoreError> {
+        if secret == Secret::Next
+            && let Some(check) = device.next_key_check()
+        {
+            self.store.promote_secret(&device.id, check).await?;
+            self.audit
+                .record(&Event::SecretReplaced { device: &device.id });
+        }
+        if device.dialect < Dialect::Signed {
+            self.store.pin_dialect(&device.id, Dialect::Signed).await?;
+            self.audit
+                .record(&Event::DialectRaised { device: &device.id });
+        }
+        Ok(())
     }
 }
+
+fn check_enabled(device: &Arc<Device>) -> Result<(), Reason> {
+    if device.enabled {
+        Ok(())
+    } else {
+        Err(Reason::Disabled)
+    }
+}
+
+/// What to sign and how, for whoever can do it (RFC 9421 section 5.1).
+const ACCEPT_SIGNATURE: &str = "providore=(\"@method\" \"@path\" \"@query\");created;expires;\
+                                alg=\"hmac-sha256\";tag=\"providore-2\"";

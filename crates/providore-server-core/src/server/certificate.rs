@@ -4,7 +4,7 @@ use alloc::{string::String, sync::Arc};
 
 use providore_pki::{SerialNumber, Validity, VerifiedCsr, ca::CertificateTerms};
 use providore_sign::{ReplayGuard as _, Use};
-use providore_wire::{DeviceId, Timestamp};
+use providore_wire::{DeviceId, Dialect, Timestamp};
 
 use super::{Authenticated, Server, ca_fault, text};
 use crate::{
@@ -32,11 +32,11 @@ where
         asked: &Authenticated<'_>,
         moment: &Moment,
     ) -> Result<Response<S::Image>, StoreError> {
-        if !is_csr_type(asked.unsigned_field("content-type")) {
+        if !is_csr_type(asked.field("content-type")) {
             return Ok(Problem::UnsupportedMediaType.response());
         }
         let device = asked.device();
-        let csr = match VerifiedCsr::check(asked.verified().body(), &device.id) {
+        let csr = match VerifiedCsr::check(asked.body(), &device.id) {
             Ok(csr) => csr,
             Err(reason) => {
                 self.audit.record(&Event::CsrRefused {
@@ -50,11 +50,14 @@ where
             return Err(StoreError::message("no lock to issue under"));
         };
         let _one_at_a_time = lock.lock().await;
-        let usage = self
-            .guard
-            .lock()
-            .await
-            .first_use(&asked.verified().replay_token(), moment.now);
+        let usage = match asked.dialect() {
+            Dialect::Original => {
+                let mut guard = self.guard.lock().await;
+                guard.first_use(&asked.replay_token(), moment.now)
+            }
+            // No other came this far.
+            _ => Use::First,
+        };
         let issued = self.store.issued(&device.id).await?;
         let newest = issued.last();
         // Requests that came together may be answered in another order.
@@ -64,9 +67,7 @@ where
         // wrong, and delays nobody.
         let late_s = newest
             .filter(|newest| newest.at.seconds_since(moment.now) <= skew_s)
-            .map_or(0, |newest| {
-                newest.at.seconds_since(asked.verified().created())
-            });
+            .map_or(0, |newest| newest.at.seconds_since(asked.signed_since()));
         let old = usage == Use::Repeated || late_s > 0;
         let counts = skew_s.saturating_neg()..=i64::from(self.settings.same_csr_s);
         let known = issued.iter().rev().find(|entry| {
@@ -107,7 +108,7 @@ where
         renewal: bool,
     ) -> Result<Response<S::Image>, StoreError> {
         let policy = &device.certificate;
-        let serial = SerialNumber::from_entropy(&moment.entropy)
+        let serial = SerialNumber::from_entropy(&moment.for_serial())
             .ok_or_else(|| StoreError::message("entropy of zeros"))?;
         let now_unix = u64::try_from(moment.now.unix()).unwrap_or(0);
         let validity = Validity::starting_at(now_unix, policy.lifetime_s())

@@ -20,7 +20,7 @@ where
     /// led to the newest, not left alone for ever.
     pub(super) fn firmware_check(asked: &Authenticated<'_>) -> Response<S::Image> {
         let device = asked.device();
-        let running = asked.verified().firmware_version();
+        let running = asked.firmware_version();
         let known = running.as_ref().and_then(|version| device.release(version));
         let next = match known {
             Some(release) => release.next.as_ref(),
@@ -31,7 +31,7 @@ where
         };
         // `+` stands for a blank in the query of other software; escaped it means itself everywhere.
         let location = format!("/firmware?version={}", next.as_str().replace('+', "%2B"));
-        // This dialect signs the body and not the header, so the body names the place as well.
+        // The `Original` dialect signs the body and not the header: the body names the place, too.
         text(
             302,
             "text/plain; charset=utf-8",
@@ -59,11 +59,11 @@ where
             return Ok(Problem::NotFound.response());
         };
         let (etag, size) = (etag(&image.sha256()), image.size());
-        if none_match(asked.unsigned_field("if-none-match"), &etag) {
+        if none_match(asked.field("if-none-match"), &etag) {
             return Ok(Response::empty(304).with("etag", etag));
         }
-        let wanted = asked.unsigned_field("range");
-        let answer = match part(wanted, asked.unsigned_field("if-range"), &etag, size) {
+        let wanted = asked.field("range");
+        let answer = match part(wanted, asked.field("if-range"), &etag, size) {
             Part::Whole => Response::new(
                 200,
                 Body::Image {

@@ -2,12 +2,12 @@
 
 use core::fmt;
 
-#[cfg(feature = "content-coding")]
-use crate::content_coding::ContentKey;
 use crate::{
     KeyError, MacKey, SharedKey, SoftwareKey,
-    subkeys::{self, Purpose, SubKey},
+    subkeys::{self, Purpose},
 };
+#[cfg(feature = "content-coding")]
+use crate::{content_coding::ContentKey, subkeys::SubKey};
 
 /// The sub-keys with which one device and its server speak: erased when dropped, not printable.
 ///
@@ -17,6 +17,7 @@ use crate::{
 pub struct Keys {
     requests: SoftwareKey,
     responses: SoftwareKey,
+    #[cfg(feature = "content-coding")]
     content: SubKey,
 }
 
@@ -29,6 +30,7 @@ impl Keys {
         Ok(Self {
             requests: subkeys::derive(secret, Purpose::Request)?.to_key(),
             responses: subkeys::derive(secret, Purpose::Response)?.to_key(),
+            #[cfg(feature = "content-coding")]
             content: subkeys::derive(secret, Purpose::Content)?,
         })
     }

@@ -4,7 +4,7 @@ use heapless::Vec;
 use providore_wire::{
     DeviceId, FirmwareVersion, Method, ParseError, Signature, Target, Timestamp,
     digest_fields::DigestField,
-    message_signatures::{Component, Derived, Draft, RequestParts},
+    message_signatures::{Component, Covering, Derived, Draft, RequestParts},
     signed::{
         ALGORITHM, CHALLENGE_FIELD, Challenge, LABEL, Nonce, Question, REQUEST_FIELDS, REQUEST_TAG,
         RequestHead, Validity as Claimed,
@@ -134,8 +134,9 @@ pub fn sign_request(
         let expires = created.saturating_add(i64::from(lifetime_s));
         draft = draft.created(created.unix()).expires(expires.unix());
     }
+    let draft = draft.write::<{ HeaderInstructions::MAX_PARAMETERS }>()?;
     let signature = request.signature(keys, &headers, &draft)?;
-    headers.push_signature(LABEL, &draft, &signature)?;
+    headers.push_signature(LABEL, draft.as_str(), &signature)?;
     Ok(headers)
 }
 
@@ -175,11 +176,11 @@ impl RequestToSign<'_> {
         headers
     }
 
-    fn signature(
+    fn signature<'c>(
         &self,
         keys: &Keys,
         headers: &HeaderInstructions,
-        draft: &Draft<'_>,
+        draft: &impl Covering<'c>,
     ) -> Result<Signature, KeyError> {
         let parts = RequestParts {
             method: self.method.as_str(),
@@ -228,8 +229,9 @@ impl RequestPolicy {
         &self.challenges
     }
 
-    /// Until when the same bytes would be accepted again; an error if they are not accepted now.
-    fn admit(&self, claimed: &Claimed, now: Timestamp) -> Result<Timestamp, Refusal> {
+    /// Between which two moments the request was signed and would be accepted again; an error if it
+    /// is not accepted now.
+    fn admit(&self, claimed: &Claimed, now: Timestamp) -> Result<(Timestamp, Timestamp), Refusal> {
         match claimed {
             Claimed::Window { created, expires } => {
                 self.freshness.admit(*created, *expires, now)?;
@@ -246,11 +248,12 @@ impl RequestPolicy {
                 if before_s >= 0 {
                     return Err(Refusal::BeforeStart { before_s });
                 }
-                Ok(*expires)
+                Ok((*created, *expires))
             }
             Claimed::Challenge(challenge) => {
                 let issued = self.challenges.check(challenge, now)?;
-                Ok(issued.saturating_add(i64::from(ChallengeKey::MAX_AGE_S)))
+                let end = issued.saturating_add(i64::from(ChallengeKey::MAX_AGE_S));
+                Ok((issued, end))
             }
         }
     }
@@ -270,6 +273,7 @@ impl RequestPolicy {
 pub struct VerifiedRequest<'a> {
     head: RequestHead<'a>,
     body: &'a [u8],
+    signed_since: Timestamp,
     valid_until: Timestamp,
 }
 
@@ -296,10 +300,11 @@ pub fn verify_request<'a>(
         None if !body.is_empty() => return Err(Refusal::BodyNotCovered),
         _ => {}
     }
-    let valid_until = policy.admit(head.validity(), now)?;
+    let (signed_since, valid_until) = policy.admit(head.validity(), now)?;
     Ok(VerifiedRequest {
         head,
         body,
+        signed_since,
         valid_until,
     })
 }
@@ -342,13 +347,11 @@ impl<'a> VerifiedRequest<'a> {
         self.body
     }
 
-    /// When the device says it signed; `None` for one without a clock.
+    /// The earliest moment at which it can have been signed: when the device says, or when the
+    /// challenge was made.
     #[must_use]
-    pub const fn created(&self) -> Option<Timestamp> {
-        match self.head.validity() {
-            Claimed::Window { created, .. } => Some(*created),
-            Claimed::Challenge(_) => None,
-        }
+    pub const fn signed_since(&self) -> Timestamp {
+        self.signed_since
     }
 
     /// What tells this request from every other, and until when that matters.

@@ -77,8 +77,8 @@ where
         .created(response.created.unix())
         .key_id(response.device.as_str())
         .algorithm(ALGORITHM)
-        .tag(RESPONSE_TAG);
-
+        .tag(RESPONSE_TAG)
+        .write::<{ HeaderInstructions::MAX_PARAMETERS }>()?;
     let parts = ResponseParts {
         status: response.status,
         fields: present(),
@@ -92,7 +92,7 @@ where
     for (name, value) in ours() {
         headers.push(name, value);
     }
-    headers.push_signature(LABEL, &draft, &signature)?;
+    headers.push_signature(LABEL, draft.as_str(), &signature)?;
     Ok(headers)
 }
 

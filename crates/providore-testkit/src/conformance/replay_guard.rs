@@ -19,6 +19,7 @@ pub fn replay_guard<G: ReplayGuard>(mut make: impl FnMut(usize, usize) -> G) {
     requests_are_told_apart(make(4, 16));
     a_device_that_floods_locks_out_only_itself(make(4, 16));
     a_full_guard_forgets_nothing(make(4, 6));
+    what_may_be_forgotten_is_not_new(make(4, 4));
 }
 
 /// Runs what must hold for a guard without a memory: it admits nothing, and says when to come
@@ -85,6 +86,18 @@ fn a_full_guard_forgets_nothing(mut guard: impl ReplayGuard) {
     }
     let later = i64::from(wait);
     assert_eq!(ask(&mut guard, "dev6", "/a", later, later), Use::First);
+}
+
+/// Two requests that came together, and were not looked at in the order of their times; or a clock
+/// that was set back.
+fn what_may_be_forgotten_is_not_new(mut guard: impl ReplayGuard) {
+    for path in ["/a", "/b", "/c", "/d"] {
+        assert_eq!(ask(&mut guard, "dev1", path, 0, 0), Use::First);
+    }
+    // Makes room, and forgets the four.
+    let later = LAST_S + 1;
+    assert_eq!(ask(&mut guard, "dev1", "/e", later, later), Use::First);
+    assert_ne!(ask(&mut guard, "dev1", "/a", 0, LAST_S), Use::First);
 }
 
 /// Hands over a request that was made at `created`, `now` seconds after the start.

@@ -8,7 +8,8 @@ use providore_pki::{
     crl::{Revocation, RevocationReason},
 };
 use providore_server_core::{
-    CertificateLog, ConfigStore, Device, DeviceStore, Document, FirmwareStore, Image, Issued,
+    CertificateLog, ConfigStore, Device, DeviceStore, Dialect, Document, FirmwareStore, Image,
+    Issued, StoreError,
 };
 use providore_wire::DeviceId;
 use sha2::{Digest as _, Sha256};
@@ -35,6 +36,126 @@ pub fn device_store(store: &impl DeviceStore) {
     for stranger in ["dev2", "DEV1", "dev", "dev11", "__proto__", "devices.json"] {
         assert!(find(store, stranger).is_none(), "{stranger}");
     }
+}
+
+/// The secret of both devices in [`device_changes`].
+pub const SECRET: &str = "the present secret";
+
+/// The next secret of `rotating` in [`device_changes`].
+pub const NEXT_SECRET: &str = "the next secret, which is longer";
+
+/// Runs the contract of what a [`DeviceStore`] is told over stores that hold `plain` and
+/// `rotating`, both with the dialect `original` and the secret [`SECRET`]; for `rotating`,
+/// [`NEXT_SECRET`] waits. `restart` gives back the store as it is after a power cut.
+///
+/// # Panics
+/// Where the implementation differs from the contract.
+pub fn device_changes<S: DeviceStore>(
+    mut make: impl FnMut() -> S,
+    mut restart: impl FnMut(S) -> S,
+) {
+    a_dialect_is_raised_and_never_lowered(make(), &mut restart);
+    the_next_secret_becomes_the_only_one(make(), &mut restart);
+    only_the_secret_that_waits_is_promoted(&make());
+    a_stranger_stays_a_stranger(&make());
+    changes_at_once_are_all_made(make(), &mut restart);
+}
+
+fn a_dialect_is_raised_and_never_lowered<S: DeviceStore>(store: S, restart: impl FnOnce(S) -> S) {
+    pin(&store, "plain", Dialect::Original);
+    assert_eq!(known(&store, "plain").dialect, Dialect::Original);
+    for dialect in [Dialect::Signed, Dialect::Original, Dialect::Signed] {
+        pin(&store, "plain", dialect);
+        assert_eq!(known(&store, "plain").dialect, Dialect::Signed);
+    }
+    assert_eq!(known(&store, "rotating").dialect, Dialect::Original);
+    let store = restart(store);
+    let (plain, rotating) = (known(&store, "plain"), known(&store, "rotating"));
+    assert_eq!(plain.dialect, Dialect::Signed, "durable");
+    assert_eq!(plain.key_check(), check_of(SECRET), "and nothing else");
+    assert_eq!(rotating.dialect, Dialect::Original);
+    assert_eq!(rotating.next_key_check(), Some(check_of(NEXT_SECRET)));
+}
+
+fn the_next_secret_becomes_the_only_one<S: DeviceStore>(store: S, restart: impl FnOnce(S) -> S) {
+    let before = known(&store, "rotating");
+    assert_eq!(before.key_check(), check_of(SECRET));
+    assert_eq!(before.next_key_check(), Some(check_of(NEXT_SECRET)));
+    let is_promoted = |store: &S| {
+        let device = known(store, "rotating");
+        assert_eq!(device.key_check(), check_of(NEXT_SECRET));
+        assert!(!device.has_next_secret());
+        assert_eq!(device.dialect, Dialect::Original, "and nothing else");
+        assert_eq!(known(store, "plain").key_check(), check_of(SECRET));
+    };
+    for _ in 0..2 {
+        promote(&store, "rotating", NEXT_SECRET).expect("done, or done before");
+        is_promoted(&store);
+    }
+    assert!(
+        promote(&store, "rotating", SECRET).is_err(),
+        "there is no way back"
+    );
+    let store = restart(store);
+    is_promoted(&store);
+    promote(&store, "rotating", NEXT_SECRET).expect("done before");
+}
+
+fn only_the_secret_that_waits_is_promoted(store: &impl DeviceStore) {
+    assert!(promote(store, "rotating", "another secret, replaced").is_err());
+    assert!(promote(store, "plain", NEXT_SECRET).is_err(), "another's");
+    promote(store, "plain", SECRET).expect("it is the only one already");
+    promote(store, "rotating", SECRET).expect("it is the present one already");
+    for (id, next) in [("plain", None), ("rotating", Some(check_of(NEXT_SECRET)))] {
+        let device = known(store, id);
+        assert_eq!(device.key_check(), check_of(SECRET));
+        assert_eq!(device.next_key_check(), next, "{id}");
+    }
+}
+
+fn a_stranger_stays_a_stranger(store: &impl DeviceStore) {
+    pin(store, "stranger", Dialect::Signed);
+    assert!(promote(store, "stranger", NEXT_SECRET).is_err());
+    assert!(find(store, "stranger").is_none());
+}
+
+fn changes_at_once_are_all_made<S: DeviceStore>(store: S, restart: impl FnOnce(S) -> S) {
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            for id in ["plain", "rotating"] {
+                let store = &store;
+                scope.spawn(move || pin(store, id, Dialect::Signed));
+            }
+            scope.spawn(|| promote(&store, "rotating", NEXT_SECRET).expect("done, or done before"));
+        }
+    });
+    let store = restart(store);
+    for (id, secret) in [("plain", SECRET), ("rotating", NEXT_SECRET)] {
+        let device = known(&store, id);
+        assert_eq!(device.dialect, Dialect::Signed, "{id}");
+        assert_eq!(
+            (device.key_check(), device.next_key_check()),
+            (check_of(secret), None)
+        );
+    }
+}
+
+fn known(store: &impl DeviceStore, id: &str) -> Arc<Device> {
+    find(store, id).expect("a device that was stored")
+}
+
+fn pin(store: &impl DeviceStore, id: &str, dialect: Dialect) {
+    block_on(store.pin_dialect(&Peer::new(id).id, dialect)).expect("no fault");
+}
+
+fn promote(store: &impl DeviceStore, id: &str, secret: &str) -> Result<(), StoreError> {
+    block_on(store.promote_secret(&Peer::new(id).id, check_of(secret)))
+}
+
+/// The [`Device::key_check`] of a secret.
+fn check_of(secret: &str) -> [u8; 8] {
+    let device = Device::new(Peer::new("any").id, secret.as_bytes(), Dialect::Signed);
+    device.expect("a secret").key_check()
 }
 
 /// Runs the contract of [`ConfigStore`] over a store like that of [`device_store`].

@@ -48,16 +48,16 @@ pub type UnitParts<'u> = Platform<
     Prng,
 >;
 
-/// The world's time, and how wrong a device knows it.
+/// The world's time, and how wrong a device knows it, if it has a clock.
 #[derive(Debug, Clone)]
 pub struct SkewedClock {
     world: World,
-    skew_s: Rc<Cell<i64>>,
+    skew_s: Rc<Cell<Option<i64>>>,
 }
 
 impl Clock for SkewedClock {
     fn now(&mut self) -> Option<Timestamp> {
-        Some(self.world.now().saturating_add(self.skew_s.get()))
+        Some(self.world.now().saturating_add(self.skew_s.get()?))
     }
 
     async fn sleep_ms(&mut self, milliseconds: u64) {
@@ -88,13 +88,24 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// A new device that runs version 1.0.0, and that the server of the world knows.
+    /// A new device that runs version 1.0.0, and that the server of the world knows. It speaks
+    /// `Original`.
     ///
     /// # Panics
     /// If `id` is no device id.
     #[must_use]
     pub fn new(world: &World, id: &str, weather: Weather) -> Self {
-        let peer = Peer::new(id);
+        Self::speaking(Dialect::Original, world, id, weather)
+    }
+
+    /// The same, in any dialect.
+    ///
+    /// # Panics
+    /// If `id` is no device id.
+    #[must_use]
+    pub fn speaking(dialect: Dialect, world: &World, id: &str, weather: Weather) -> Self {
+        let mut peer = Peer::new(id);
+        peer.dialect = dialect;
         world.register(&peer);
         let seed = id.bytes().fold(1, |seed: u64, byte| {
             seed.wrapping_mul(257).wrapping_add(u64::from(byte))
@@ -109,7 +120,7 @@ impl Unit {
             settings: Settings::new(check),
             clock: SkewedClock {
                 world: world.clone(),
-                skew_s: Rc::default(),
+                skew_s: Rc::new(Cell::new(Some(0))),
             },
             entropy: Prng::new(seed),
             key: device_key(7),
@@ -128,7 +139,12 @@ impl Unit {
 
     /// Puts the device's clock so many seconds before the server's.
     pub fn set_skew_s(&self, seconds: i64) {
-        self.clock.skew_s.set(seconds);
+        self.clock.skew_s.set(Some(seconds));
+    }
+
+    /// Takes the device's clock away.
+    pub fn remove_clock(&self) {
+        self.clock.skew_s.set(None);
     }
 
     /// The version that runs.
@@ -176,7 +192,7 @@ impl Unit {
         if let Some(roots_pem) = &self.roots_pem {
             identity = identity.with_roots(roots_pem);
         }
-        let device = Device::new(Dialect::Original, id, version, secret);
+        let device = Device::new(self.peer.dialect, id, version, secret).expect("a software key");
         Agent::new(device, platform, self.settings.clone(), buffers).with_identity(identity)
     }
 

@@ -47,7 +47,7 @@ impl World {
     #[must_use]
     pub fn with(settings: Settings, limits: Option<TokenBucket>) -> Self {
         let store = SharedStore::new(MemoryStore::default());
-        let site = site(&store, settings, limits.as_ref());
+        let site = site(&store, settings, limits.as_ref(), at(-3600));
         Self(Rc::new(Inner {
             timeline: Timeline::default(),
             store,
@@ -95,7 +95,8 @@ impl World {
     /// Another server over the same store: what was only in memory is forgotten.
     pub fn restart(&self) {
         let inner = &*self.0;
-        let site = site(&inner.store, inner.settings, inner.limits.as_ref());
+        let limits = inner.limits.as_ref();
+        let site = site(&inner.store, inner.settings, limits, self.now());
         *inner.site.borrow_mut() = site;
     }
 
@@ -176,8 +177,13 @@ impl World {
     }
 }
 
-fn site(store: &Store, settings: Settings, limits: Option<&TokenBucket>) -> Site<Store> {
-    let mut site = Site::with_settings(store.clone(), settings);
+fn site(
+    store: &Store,
+    settings: Settings,
+    limits: Option<&TokenBucket>,
+    began: Timestamp,
+) -> Site<Store> {
+    let mut site = Site::began(store.clone(), settings, began);
     if let Some(limits) = limits {
         site.server = site.server.with_admission(limits.clone());
     }

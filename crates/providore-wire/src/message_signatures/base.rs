@@ -1,6 +1,10 @@
 //! The lines of a signature base.
 
-use super::{component::Component, draft::Draft, parameters::SignatureParameters};
+use super::{
+    component::Component,
+    draft::{Draft, WrittenDraft},
+    parameters::SignatureParameters,
+};
 use crate::{
     ParseError, ParseErrorKind,
     original::trim,
@@ -8,12 +12,14 @@ use crate::{
 };
 
 /// What says which components a signature covers: [`SignatureParameters`] that were received, or
-/// the [`Draft`] of a signature that is being made. Sealed.
+/// the [`Draft`] of a signature that is being made, or that draft [written](WrittenDraft). Sealed.
 pub trait Covering<'a>: sealed::Lines<'a> {}
 
 impl<'a> Covering<'a> for SignatureParameters<'a> {}
 
 impl<'a> Covering<'a> for Draft<'a> {}
+
+impl<'a, const N: usize> Covering<'a> for WrittenDraft<'a, N> {}
 
 pub(super) mod sealed {
     use crate::{ParseError, message_signatures::component::Component};

@@ -167,7 +167,7 @@ impl<'a> Component<'a> {
         ParseError::new(kind, self.offset)
     }
 
-    /// Reads a covered component.
+    /// Reads a covered component. [`Self::check`] is yet to come.
     pub(super) fn read(item: &Item<'a>) -> Result<Self, ParseError> {
         let fails = |kind| ParseError::new(kind, item.offset());
         let BareItem::String(name) = item.bare() else {
@@ -176,7 +176,8 @@ impl<'a> Component<'a> {
         let name = name
             .as_plain()
             .ok_or(fails(ParseErrorKind::UnexpectedByte))?;
-        let name = match Derived::ALL.iter().find(|derived| derived.name() == name) {
+        let mut derived = Derived::ALL.iter().filter(|_| name.starts_with('@'));
+        let name = match derived.find(|derived| derived.name() == name) {
             Some(derived) => ComponentName::Derived(*derived),
             None => ComponentName::Field(name),
         };
@@ -188,7 +189,6 @@ impl<'a> Component<'a> {
         for (parameter, value) in item.parameters() {
             component.take(parameter, value)?;
         }
-        component.check()?;
         Ok(component)
     }
 

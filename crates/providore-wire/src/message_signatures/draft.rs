@@ -91,8 +91,9 @@ impl<'a> Draft<'a> {
         self
     }
 
-    /// The inner list. The parameters stand in one order: `created`, `expires`, `nonce`, `keyid`,
-    /// `alg`, `tag`.
+    /// The inner list. The parameters stand in the order of RFC 9421 section 2.3: `created`,
+    /// `expires`, `nonce`, `alg`, `keyid`, `tag`. Any order may be signed, but there are verifiers
+    /// that know only this one.
     ///
     /// # Errors
     /// [`ParseErrorKind::TooLong`] when it does not fit; [`ParseErrorKind::UnexpectedByte`] for a
@@ -113,6 +114,16 @@ impl<'a> Draft<'a> {
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         self.write_parameters(&mut sink)
+    }
+
+    /// The draft with its text, for a signer who sends the very bytes that were signed.
+    ///
+    /// # Errors
+    /// As [`Self::to_text`].
+    pub fn write<const N: usize>(&self) -> Result<WrittenDraft<'a, N>, ParseError> {
+        let components = self.components;
+        let text = self.to_text()?;
+        Ok(WrittenDraft { components, text })
     }
 
     fn check(&self) -> Result<(), ParseError> {
@@ -156,8 +167,8 @@ impl<'a> Lines<'a> for Draft<'a> {
         }
         let strings = [
             (";nonce=", self.nonce),
-            (";keyid=", self.key_id),
             (";alg=", self.algorithm),
+            (";keyid=", self.key_id),
             (";tag=", self.tag),
         ];
         for (name, value) in strings {
@@ -167,6 +178,34 @@ impl<'a> Lines<'a> for Draft<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// A [`Draft`] in its text.
+#[derive(Debug, Clone)]
+pub struct WrittenDraft<'a, const N: usize> {
+    components: &'a [Component<'a>],
+    text: Text<N>,
+}
+
+impl<const N: usize> WrittenDraft<'_, N> {
+    /// The inner list.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.text.as_str()
+    }
+}
+
+impl<'a, const N: usize> Lines<'a> for WrittenDraft<'a, N> {
+    fn covered(&self) -> impl Iterator<Item = Component<'a>> {
+        self.components.iter().copied()
+    }
+
+    fn write_parameters<E: From<ParseError>>(
+        &self,
+        sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        sink(self.text.as_str().as_bytes())
     }
 }
 

@@ -19,6 +19,15 @@ pub(super) const KNOWN: [&str; 6] = ["created", "expires", "nonce", "alg", "keyi
 #[derive(Debug, Clone, Copy)]
 pub struct SignatureParameters<'a> {
     list: InnerList<'a>,
+    created: Option<i64>,
+    expires: Option<i64>,
+    nonce: Option<QuotedString<'a>>,
+    algorithm: Option<QuotedString<'a>>,
+    key_id: Option<QuotedString<'a>>,
+    tag: Option<QuotedString<'a>>,
+    unknown: Option<&'a str>,
+    /// Whether a known parameter has another type.
+    mistyped: bool,
 }
 
 impl<'a> SignatureParameters<'a> {
@@ -40,18 +49,45 @@ impl<'a> SignatureParameters<'a> {
     /// # Errors
     /// As [`Self::parse`].
     pub fn from_list(list: InnerList<'a>) -> Result<Self, ParseError> {
-        check_components(&list)?;
+        Self::read(list).check()
+    }
+
+    /// Looks at each parameter once. [`Self::check`] is yet to come.
+    pub(crate) fn read(list: InnerList<'a>) -> Self {
+        let mut read = Self {
+            list,
+            created: None,
+            expires: None,
+            nonce: None,
+            algorithm: None,
+            key_id: None,
+            tag: None,
+            unknown: None,
+            mistyped: false,
+        };
         for (name, value) in list.parameters() {
-            let fits = match name {
-                "created" | "expires" => matches!(value, BareItem::Integer(_)),
-                _ if KNOWN.contains(&name) => matches!(value, BareItem::String(_)),
-                _ => true,
-            };
-            if !fits {
-                return Err(ParseError::new(ParseErrorKind::WrongType, list.offset()));
+            match (name, value) {
+                ("created", BareItem::Integer(value)) => read.created = Some(value),
+                ("expires", BareItem::Integer(value)) => read.expires = Some(value),
+                ("nonce", BareItem::String(value)) => read.nonce = Some(value),
+                ("alg", BareItem::String(value)) => read.algorithm = Some(value),
+                ("keyid", BareItem::String(value)) => read.key_id = Some(value),
+                ("tag", BareItem::String(value)) => read.tag = Some(value),
+                _ if KNOWN.contains(&name) => read.mistyped = true,
+                _ => read.unknown = read.unknown.or(Some(name)),
             }
         }
-        Ok(Self { list })
+        read
+    }
+
+    /// What makes parameters of an inner list.
+    pub(crate) fn check(self) -> Result<Self, ParseError> {
+        check_components(&self.list)?;
+        if self.mistyped {
+            let offset = self.list.offset();
+            return Err(ParseError::new(ParseErrorKind::WrongType, offset));
+        }
+        Ok(self)
     }
 
     /// The covered components, in order, without repetition.
@@ -61,46 +97,45 @@ impl<'a> SignatureParameters<'a> {
 
     /// `created`: when the signature was made, in seconds since 1970.
     #[must_use]
-    pub fn created(&self) -> Option<i64> {
-        integer(self.list.parameters(), "created")
+    pub const fn created(&self) -> Option<i64> {
+        self.created
     }
 
     /// `expires`: until when it counts, in seconds since 1970.
     #[must_use]
-    pub fn expires(&self) -> Option<i64> {
-        integer(self.list.parameters(), "expires")
+    pub const fn expires(&self) -> Option<i64> {
+        self.expires
     }
 
     /// `nonce`: a value that makes the signature unique.
     #[must_use]
-    pub fn nonce(&self) -> Option<QuotedString<'a>> {
-        string(self.list.parameters(), "nonce")
+    pub const fn nonce(&self) -> Option<QuotedString<'a>> {
+        self.nonce
     }
 
     /// `alg`: the algorithm, by its registered name.
     #[must_use]
-    pub fn algorithm(&self) -> Option<QuotedString<'a>> {
-        string(self.list.parameters(), "alg")
+    pub const fn algorithm(&self) -> Option<QuotedString<'a>> {
+        self.algorithm
     }
 
     /// `keyid`: whose key it is.
     #[must_use]
-    pub fn key_id(&self) -> Option<QuotedString<'a>> {
-        string(self.list.parameters(), "keyid")
+    pub const fn key_id(&self) -> Option<QuotedString<'a>> {
+        self.key_id
     }
 
     /// `tag`: which application the signature is for.
     #[must_use]
-    pub fn tag(&self) -> Option<QuotedString<'a>> {
-        string(self.list.parameters(), "tag")
+    pub const fn tag(&self) -> Option<QuotedString<'a>> {
+        self.tag
     }
 
     /// The first parameter that section 2.3 does not define. It is signed like the others; a
     /// profile may refuse it.
     #[must_use]
-    pub fn unknown_parameter(&self) -> Option<&'a str> {
-        let mut names = self.list.parameters().iter().map(|(name, _)| name);
-        names.find(|name| !KNOWN.contains(name))
+    pub const fn unknown_parameter(&self) -> Option<&'a str> {
+        self.unknown
     }
 
     /// The inner list in canonical form.
@@ -154,6 +189,7 @@ pub(super) fn check_components(list: &InnerList<'_>) -> Result<(), ParseError> {
     let mut names = [""; MAX_ITEMS];
     for (count, item) in list.items().enumerate() {
         let component = Component::read(&item)?;
+        component.check()?;
         let name = component.name().as_str();
         let name_seen = names.iter().take(count).any(|seen| *seen == name);
         if name_seen && components(list).take(count).any(|seen| seen == component) {
@@ -171,13 +207,6 @@ pub(super) fn check_label(label: &str) -> Result<(), ParseError> {
         Ok(())
     } else {
         Err(ParseError::new(ParseErrorKind::UnexpectedByte, 0))
-    }
-}
-
-fn integer(parameters: Parameters<'_>, name: &str) -> Option<i64> {
-    match parameters.get(name)? {
-        BareItem::Integer(value) => Some(value),
-        _ => None,
     }
 }
 

@@ -113,27 +113,30 @@ impl<'a> Ours<'a> {
         };
         let malformed = |name: &'static str| move |cause| HeadError::Field { name, cause };
         let mut found = None;
+        let mut twice = false;
+        let mut inputs = 0_usize;
         for line in lines(INPUT) {
-            let line = Dictionary::parse(line).map_err(malformed(INPUT))?;
-            if line.repeated_key().is_some() {
+            let line = Dictionary::visit(line, &mut |label, member| {
+                let Member::InnerList(list) = member else {
+                    return;
+                };
+                let parameters = SignatureParameters::read(*list);
+                if parameters.tag().and_then(|tag| tag.as_plain()) == Some(tag) {
+                    twice |= found.replace((label, parameters)).is_some();
+                }
+            });
+            let line = line.map_err(malformed(INPUT))?;
+            if twice || line.repeated_key().is_some() {
                 return Err(HeadError::SignedTwice);
             }
-            for (label, member) in line {
-                let Member::InnerList(list) = member else {
-                    continue;
-                };
-                if !is_text(list.parameters().get("tag"), tag) {
-                    continue;
-                }
-                if found.replace((label, list)).is_some() {
-                    return Err(HeadError::SignedTwice);
-                }
-            }
+            inputs = inputs.saturating_add(1);
         }
-        let (label, list) = found.ok_or(HeadError::Unsigned)?;
+        let (label, parameters) = found.ok_or(HeadError::Unsigned)?;
         // Another line may have the label once more, for a signature of another tag.
-        find_only(lines(INPUT), label).map_err(|_| HeadError::SignedTwice)?;
-        let parameters = SignatureParameters::from_list(list).map_err(malformed(INPUT))?;
+        if inputs > 1 && find_only(lines(INPUT), label).is_err() {
+            return Err(HeadError::SignedTwice);
+        }
+        let parameters = parameters.check().map_err(malformed(INPUT))?;
         let signature = match find_only(lines(SIGNATURE), label) {
             Ok(Some(Member::Item(item))) => item,
             Ok(_) => return Err(HeadError::Unsigned),
@@ -184,10 +187,6 @@ impl<'a> Ours<'a> {
             None => Ok(()),
         }
     }
-}
-
-fn is_text(item: Option<BareItem<'_>>, text: &str) -> bool {
-    matches!(item, Some(BareItem::String(value)) if value == *text)
 }
 
 pub(super) const INPUT: &str = "signature-input";

@@ -37,12 +37,9 @@ impl<'a> ByteSequence<'a> {
     /// The bytes, if there are exactly `N`.
     #[must_use]
     pub fn to_array<const N: usize>(&self) -> Option<[u8; N]> {
-        let mut bytes = self.iter();
         let mut array = [0; N];
-        for slot in &mut array {
-            *slot = bytes.next()?;
-        }
-        bytes.next().is_none().then_some(array)
+        let decoded = TOLERANT.decode_slice(self.digits, &mut array);
+        (decoded == Ok(N)).then_some(array)
     }
 
     /// Reads from the opening colon to behind the closing one.
@@ -71,7 +68,15 @@ impl<'a> ByteSequence<'a> {
     }
 
     pub(super) fn write<E>(&self, sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        write_groups(self.iter(), sink)
+        // Only the last group can lack padding or have bits to spare.
+        let whole = self.digits.len() & !3;
+        let (whole, last) = self.digits.split_at_checked(whole).unwrap_or_default();
+        let mut group = [0; 3];
+        let length = TOLERANT.decode_slice(last, &mut group).unwrap_or(0);
+        sink(b":")?;
+        sink(whole.as_bytes())?;
+        write_digits(group.get(..length).unwrap_or_default(), sink)?;
+        sink(b":")
     }
 }
 
@@ -88,31 +93,23 @@ pub(crate) fn write_bytes<E>(
     bytes: &[u8],
     sink: &mut (impl FnMut(&[u8]) -> Result<(), E> + ?Sized),
 ) -> Result<(), E> {
-    write_groups(bytes.iter().copied(), sink)
+    sink(b":")?;
+    write_digits(bytes, sink)?;
+    sink(b":")
 }
 
-fn write_groups<E>(
-    mut bytes: impl Iterator<Item = u8>,
+fn write_digits<E>(
+    bytes: &[u8],
     sink: &mut (impl FnMut(&[u8]) -> Result<(), E> + ?Sized),
 ) -> Result<(), E> {
-    sink(b":")?;
-    loop {
-        let mut group = [0; 3];
-        let mut length = 0_usize;
-        for (slot, byte) in group.iter_mut().zip(bytes.by_ref().take(3)) {
-            *slot = byte;
-            length = length.saturating_add(1);
-        }
-        let mut digits = [0; 4];
+    // A digest or a tag at once.
+    for chunk in bytes.chunks(33) {
+        let mut digits = [0; 44];
         // Three bytes always take four digits.
-        let written = STANDARD
-            .encode_slice(group.get(..length).unwrap_or_default(), &mut digits)
-            .unwrap_or(0);
-        if written == 0 {
-            return sink(b":");
-        }
-        sink(&digits)?;
+        let length = STANDARD.encode_slice(chunk, &mut digits).unwrap_or(0);
+        sink(digits.get(..length).unwrap_or_default())?;
     }
+    Ok(())
 }
 
 const TOLERANT: GeneralPurpose = GeneralPurpose::new(

@@ -59,9 +59,9 @@ impl<'a> Cursor<'a> {
 
     pub(super) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a str {
         let start = self.at;
-        while self.peek().is_some_and(&wanted) {
-            self.bump();
-        }
+        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        let length = rest.iter().position(|byte| !wanted(*byte));
+        self.at = start.saturating_add(length.unwrap_or(rest.len()));
         self.since(start)
     }
 

@@ -21,11 +21,21 @@ impl<'a> Dictionary<'a> {
     /// # Errors
     /// What the grammar does not allow, and the limits of [`super`].
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        Self::visit(value, &mut |_, _| {})
+    }
+
+    /// Parses a value and shows every member in passing, which saves whoever wants one from reading
+    /// all of them again. What was shown counts only if the whole value is good.
+    pub(crate) fn visit(
+        value: &'a [u8],
+        show: &mut dyn FnMut(&'a str, &Member<'a>),
+    ) -> Result<Self, ParseError> {
         let start = Cursor::new(value)?;
         let mut cursor = start;
         let mut seen = Seen::<MAX_MEMBERS>::new();
-        while let Some((key, _)) = read_member(&mut cursor)? {
+        while let Some((key, member)) = read_member(&mut cursor)? {
             seen.note(key, &cursor)?;
+            show(key, &member);
         }
         Ok(Self {
             start,

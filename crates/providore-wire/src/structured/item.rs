@@ -123,6 +123,10 @@ impl<'a> Parameters<'a> {
     /// Reads what parameters there are, possibly none.
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
         let start = *cursor;
+        if cursor.peek() != Some(b';') {
+            let repeated = None;
+            return Ok(Self { start, repeated });
+        }
         let mut seen = Seen::<MAX_PARAMETERS>::new();
         while let Some((key, _)) = read_parameter(cursor)? {
             seen.note(key, cursor)?;
@@ -267,12 +271,22 @@ pub(crate) fn write_integer<E>(
     value: i64,
     sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    use core::fmt::Write as _;
-
-    // The longest `i64` has 20 characters.
-    let mut text = crate::Text::<20>::new();
-    let _ = write!(text, "{value}");
-    sink(text.as_str().as_bytes())
+    let mut digits = [0; 19];
+    let mut first = digits.len();
+    let mut rest = value.unsigned_abs();
+    for slot in digits.iter_mut().rev() {
+        let digit = u8::try_from(rest % 10).unwrap_or_default();
+        *slot = b'0'.saturating_add(digit);
+        first = first.saturating_sub(1);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        sink(b"-")?;
+    }
+    sink(digits.get(first..).unwrap_or_default())
 }
 
 const fn continues_token(byte: u8) -> bool {

@@ -25,7 +25,11 @@ pub fn find_last<'a>(
 ) -> Result<Option<Member<'a>>, ParseError> {
     let mut found = None;
     for line in lines {
-        found = Dictionary::parse(line)?.get(key).or(found);
+        Dictionary::visit(line, &mut |name, member| {
+            if name == key {
+                found = Some(*member);
+            }
+        })?;
     }
     Ok(found)
 }
@@ -49,8 +53,12 @@ pub fn find_only<'a>(
 ) -> Result<Option<Member<'a>>, ParseError> {
     let mut found = None;
     for line in lines {
-        let line = Dictionary::parse(line)?;
-        let member = line.get(key);
+        let mut member = None;
+        let line = Dictionary::visit(line, &mut |name, found| {
+            if name == key {
+                member = Some(*found);
+            }
+        })?;
         if line.repeated_key().is_some() || (found.is_some() && member.is_some()) {
             return Err(ParseError::new(ParseErrorKind::Duplicate, 0));
         }

@@ -24,8 +24,7 @@ impl<'a> QuotedString<'a> {
     /// [`ParseErrorKind::UnexpectedByte`] for a quote, a backslash, and for what is not printable
     /// ASCII.
     pub fn plain(text: &'a str) -> Result<Self, ParseError> {
-        let bad = |byte: u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
-        match text.bytes().position(bad) {
+        match text.bytes().position(|byte| !is_plain(byte)) {
             Some(at) => Err(ParseError::new(ParseErrorKind::UnexpectedByte, at)),
             None => Ok(Self { escaped: text }),
         }
@@ -43,7 +42,7 @@ impl<'a> QuotedString<'a> {
     /// The text, if it has no escapes: names, nonces and key ids have none.
     #[must_use]
     pub fn as_plain(&self) -> Option<&'a str> {
-        (!self.escaped.contains('\\')).then_some(self.escaped)
+        (!self.escaped.as_bytes().contains(&b'\\')).then_some(self.escaped)
     }
 
     /// What stands between the quotes, with its escapes.
@@ -57,6 +56,7 @@ impl<'a> QuotedString<'a> {
         cursor.expect(b'"')?;
         let start = cursor.offset();
         loop {
+            cursor.take_while(is_plain);
             match cursor.peek() {
                 Some(b'"') => {
                     let escaped = cursor.since(start);
@@ -70,7 +70,6 @@ impl<'a> QuotedString<'a> {
                     }
                     cursor.bump();
                 }
-                Some(b' '..=b'~') => cursor.bump(),
                 _ => return Err(cursor.fails()),
             }
         }
@@ -81,6 +80,11 @@ impl<'a> QuotedString<'a> {
         sink(self.escaped.as_bytes())?;
         sink(b"\"")
     }
+}
+
+/// What stands in a string as it is.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
 }
 
 impl PartialEq<str> for QuotedString<'_> {

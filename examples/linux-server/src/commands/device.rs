@@ -1,8 +1,10 @@
-//! `device`: add, list, show, disable, enable, rotate-secret, remove, config.
+//! `device`: add, list, show, disable, enable, dialect, rotate-secret, remove, config.
 
 mod add;
 mod change;
+mod dialect;
 mod handover;
+mod rotate;
 mod show;
 
 use std::path::PathBuf;
@@ -31,8 +33,10 @@ pub(crate) enum DeviceCommand {
     /// Let a disabled device in again.
     #[command(after_help = "Example: providore-server device enable kitchen-lamp")]
     Enable(Named),
-    /// Give a device a new secret and print it, this once.
-    RotateSecret(change::RotateArgs),
+    /// Show or set the weakest dialect that is accepted from a device.
+    Dialect(dialect::DialectArgs),
+    /// Give a device a new secret: it fetches it itself, or is given it by hand.
+    RotateSecret(rotate::RotateArgs),
     /// Forget a device and its configurations.
     Remove(change::RemoveArgs),
     /// Set the configuration of a device; a running server hands it out from the next request on.
@@ -67,7 +71,8 @@ pub(crate) fn run(common: &Common, command: DeviceCommand) -> Outcome {
         DeviceCommand::Show(args) => show::show(common, &args.id),
         DeviceCommand::Disable(args) => change::set_enabled(common, &args.id, false),
         DeviceCommand::Enable(args) => change::set_enabled(common, &args.id, true),
-        DeviceCommand::RotateSecret(args) => change::rotate(common, &args),
+        DeviceCommand::Dialect(args) => dialect::run(common, &args),
+        DeviceCommand::RotateSecret(args) => rotate::run(common, &args),
         DeviceCommand::Remove(args) => change::remove(common, &args),
         DeviceCommand::Config(args) => change::configure(common, &args),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_lite::future::block_on;
 use providore_server_core::{
-    Device, DeviceStore as _,
+    Device, DeviceStore as _, Dialect,
     json_files::{DeviceEdit, JsonStore},
 };
 use providore_wire::DeviceId;
@@ -24,16 +24,27 @@ pub(crate) fn unknown(id: &DeviceId) -> Failure {
         .hint("see which there are: providore-server device list")
 }
 
-/// The entry of a device as an object; one of the first generation, a bare secret, becomes one.
+/// Makes an entry an object that says its dialect. One of a first Providore says none, and may be
+/// nothing but a secret: it means `original`.
+pub(crate) fn spell_out(entry: &mut Value) {
+    if let Value::String(secret) = entry {
+        let secret = Value::String(std::mem::take(secret));
+        *entry = Value::Object(Map::from_iter([("secretKey".into(), secret)]));
+    }
+    if let Value::Object(members) = entry {
+        members
+            .entry("dialect")
+            .or_insert_with(|| Dialect::Original.as_str().into());
+    }
+}
+
+/// The entry of a device as an object that says its dialect.
 pub(crate) fn entry<'a>(
     entries: &'a mut DeviceEdit,
     id: &DeviceId,
 ) -> Outcome<&'a mut Map<String, Value>> {
     let entry = entries.get_mut(id.as_str()).ok_or_else(|| unknown(id))?;
-    if let Value::String(secret) = entry {
-        let secret = Value::String(std::mem::take(secret));
-        *entry = Value::Object(Map::from_iter([("secretKey".into(), secret)]));
-    }
+    spell_out(entry);
     entry.as_object_mut().ok_or_else(|| misshapen(id, "entry"))
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Log {
 struct Answers(Vec<(Option<Route>, u16, Counter)>);
 
 /// The codes that the core sends to authenticated devices.
-const STATUSES: [(u16, &str); 12] = [
+const STATUSES: [(u16, &str); 13] = [
     (200, "200"),
     (204, "204"),
     (206, "206"),
@@ -24,6 +24,7 @@ const STATUSES: [(u16, &str); 12] = [
     (304, "304"),
     (404, "404"),
     (405, "405"),
+    (413, "413"),
     (415, "415"),
     (416, "416"),
     (422, "422"),
@@ -93,6 +94,16 @@ impl Audit for Log {
             Event::Replayed { device } => {
                 counter!("providore_replayed_total").increment(1);
                 tracing::warn!(%device, "a certificate request came again; nothing was issued");
+            }
+            Event::Reported { device, report } => {
+                counter!("providore_reports_total").increment(1);
+                tracing::info!(%device, report, "device reports");
+            }
+            Event::SecretReplaced { device } => {
+                tracing::info!(%device, "device uses its next secret; the old one counts no more");
+            }
+            Event::DialectRaised { device } => {
+                tracing::info!(%device, "device speaks signed; original is refused from now on");
             }
             Event::CsrRefused { device, reason } => {
                 counter!("providore_csr_refused_total").increment(1);

@@ -23,6 +23,18 @@ fn full() -> Value {
     ]))
 }
 
+/// What is written down of it: whoever speaks another dialect says so itself.
+fn taken_over(devices: &Value) -> Value {
+    let mut devices = devices.clone();
+    for entry in devices.as_object_mut().unwrap().values_mut() {
+        if entry.is_string() {
+            *entry = json!({"secretKey": entry.take()});
+        }
+        entry["dialect"] = "original".into();
+    }
+    devices
+}
+
 fn fate(report: &Value, id: &str) -> String {
     let devices = report["devices"].as_array().unwrap();
     let found = devices.iter().find(|device| device["id"] == id).unwrap();
@@ -35,7 +47,7 @@ fn imports(devices: &Value, expected_releases: &Value) {
     let source = files_below(&place.path("old"));
     let report = place.json(&["import", "old"]);
     assert_eq!(fate(&report, "lamp"), "imported", "{report}");
-    assert_eq!(place.devices_json(), *devices, "as it was");
+    assert_eq!(place.devices_json(), taken_over(devices), "as it was");
     let shown = place.json(&["device", "show", "lamp"]);
     let releases = shown["releases"].as_array().unwrap().iter();
     let releases: Vec<Value> = releases
@@ -90,6 +102,14 @@ fn files_come_along() {
     let config = fs::read(place.data("configStore/lamp/v1.json")).unwrap();
     assert_eq!(config, br#"{"v": 1}"#);
     assert!(!place.data("firmwareStore/.DS_Store").exists());
+}
+
+#[test]
+fn what_an_earlier_import_left_without_a_dialect_is_the_same() {
+    let place = Place::new();
+    installation(&place, &full());
+    place.write("data/configStore/devices.json", full().to_string());
+    assert_eq!(fate(&place.json(&["import", "old"]), "lamp"), "same");
 }
 
 #[test]
@@ -169,7 +189,9 @@ fn what_is_here_stays_unless_forced() {
 
     let report = place.json(&["import", "old", "--force"]);
     assert_eq!(fate(&report, "lamp"), "replaced");
-    assert_eq!(place.devices_json(), full());
+    assert_eq!(place.devices_json(), taken_over(&full()));
+    let weaker = report["devices"][0]["problems"].to_string();
+    assert!(weaker.contains("device dialect lamp signed"), "{weaker}");
     let image = fs::read(place.data("firmwareStore/esp32/1.0.0/firmware.bin")).unwrap();
     assert_eq!(image, b"image");
 }
@@ -194,7 +216,8 @@ fn bad_entries_are_named_and_the_others_come_along() {
         assert_eq!(fate(&report, id), "refused", "{report}");
     }
     assert_eq!(fate(&report, "good"), "imported");
-    assert_eq!(place.devices_json(), json!({"good": "secret-of-good"}));
+    let good = json!({"good": {"secretKey": "secret-of-good", "dialect": "original"}});
+    assert_eq!(place.devices_json(), good);
     assert!(!said.out.contains("secret-of-good"));
 }
 

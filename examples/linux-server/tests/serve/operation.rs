@@ -16,7 +16,7 @@ fn a_device_added_by_the_command_line_is_known_within_a_second() {
     let server = site.serve(&[]);
     let added = site
         .command()
-        .args(["device", "add", "late", "--json"])
+        .args(["device", "add", "late", "--dialect", "original", "--json"])
         .output()
         .unwrap();
     let added: serde_json::Value = serde_json::from_slice(&added.stdout).unwrap();

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 use providore_pki::{Profile, profile::AltName};
-use providore_server_core::json_files::DeviceEdit;
+use providore_server_core::{Dialect, json_files::DeviceEdit};
 use providore_wire::{DeviceId, FirmwareVersion};
 use serde_json::{Map, Value, json};
 
-use super::handover::{HandoverArgs, Secret};
+use super::{
+    dialect,
+    handover::{HandoverArgs, Secret},
+};
 use crate::{
     Common,
     commands::configs::{self, Config},
@@ -23,13 +26,19 @@ Examples:
   providore-server device add kitchen-lamp
   providore-server device add kitchen-lamp --type esp32s3-lamp --version 1.0.0 --config lamp.json
   providore-server device add gate --profile server --name gate.lan --name 192.168.7.2 --json
-  read -rs S; echo \"$S\" | providore-server device add old-lamp --secret -
+  read -rs S; echo \"$S\" | providore-server device add old-lamp --dialect original --secret -
 
 The secret is printed this once and is not shown again; a lost one is replaced with
-rotate-secret. --json prints {\"id\":…,\"secret\":…} in one line and nothing else.")]
+rotate-secret --now. --json prints {\"id\":…,\"secret\":…} in one line and nothing else.")]
 pub(crate) struct AddArgs {
     /// The name of the device: letters, digits and -._~:+@, at most 64.
     id: DeviceId,
+    /// The weakest dialect that is accepted from it.
+    ///
+    /// original is for a device of a first Providore: whoever listens on plain HTTP can read what
+    /// it is sent, and give it an older answer for a newer one.
+    #[arg(long, default_value = Dialect::Signed.as_str(), value_parser = dialect::names())]
+    dialect: Dialect,
     #[command(flatten)]
     handover: HandoverArgs,
     /// The hardware type: its images lie in firmwareStore/TYPE.
@@ -56,7 +65,7 @@ pub(super) fn run(common: &Common, args: &AddArgs) -> Outcome {
     let folder = common.folder();
     configs::check_folder_name(&folder.layout, &args.id)?;
     let config = args.config.as_deref().map(Config::read).transpose()?;
-    let secret = args.handover.secret()?;
+    let secret = args.handover.secret(args.dialect)?;
     args.handover.prepare()?;
     add(&folder, args, config.as_ref(), &secret)?;
     args.handover.hand_over(common, &args.id, &secret)
@@ -82,6 +91,7 @@ fn add(folder: &DataFolder, args: &AddArgs, config: Option<&Config>, secret: &Se
 fn record(args: &AddArgs, secret: &Secret) -> Map<String, Value> {
     let mut record = Map::new();
     record.insert("secretKey".into(), secret.expose().into());
+    record.insert("dialect".into(), args.dialect.as_str().into());
     if let (Some(hardware), Some(version)) = (&args.r#type, &args.version) {
         let release = json!([{"type": hardware.as_str(), "version": version.as_str()}]);
         record.insert("firmware".into(), release);
@@ -109,6 +119,6 @@ fn record(args: &AddArgs, secret: &Secret) -> Map<String, Value> {
 
 fn exists(id: &DeviceId) -> Failure {
     Failure::new(format!("there is a device {id} already")).hint(format!(
-        "choose another name, or give it a new secret: providore-server device rotate-secret {id}"
+        "choose another name, or give it a new secret: providore-server device rotate-secret {id} --now"
     ))
 }

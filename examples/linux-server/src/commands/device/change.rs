@@ -1,4 +1,4 @@
-//! Changes to one device: disable, enable, rotate-secret, remove, config.
+//! Changes to one device: disable, enable, remove, config.
 
 use std::{
     fs,
@@ -7,11 +7,11 @@ use std::{
 };
 
 use clap::Args;
-use providore_server_core::{Dialect, FileName, json_files::DeviceEdit};
+use providore_server_core::{FileName, json_files::DeviceEdit};
 use providore_wire::DeviceId;
 use serde_json::json;
 
-use super::{ConfigArgs, handover::HandoverArgs};
+use super::ConfigArgs;
 use crate::{
     Common,
     commands::{
@@ -22,22 +22,6 @@ use crate::{
     data::DataFolder,
     failure::{Failure, OrFail as _, Outcome},
 };
-
-/// Which device gets a new secret.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  providore-server device rotate-secret kitchen-lamp
-  providore-server device rotate-secret kitchen-lamp --nvs lamp.nvs.csv
-
-The old secret is refused at once. A device that speaks the original dialect cannot be told the
-new one over the network: it must be given it by hand.")]
-pub(crate) struct RotateArgs {
-    /// The name of the device.
-    id: DeviceId,
-    #[command(flatten)]
-    handover: HandoverArgs,
-}
 
 /// Which device to forget.
 #[derive(Debug, Args)]
@@ -80,28 +64,6 @@ pub(super) fn set_enabled(common: &Common, id: &DeviceId, enabled: bool) -> Outc
         "{id} is refused from now on. Certificates that it has stay valid until they end or are\n\
          revoked: providore-server cert revoke --device {id}\n"
     ))
-}
-
-pub(super) fn rotate(common: &Common, args: &RotateArgs) -> Outcome {
-    let folder = common.folder();
-    folder.require()?;
-    let store = folder.store()?;
-    let device = records::find(&store, &args.id)?;
-    let secret = args.handover.secret()?;
-    args.handover.prepare()?;
-    store.edit(|entries: &mut DeviceEdit| {
-        let entry = records::entry(entries, &args.id)?;
-        entry.insert("secretKey".into(), secret.expose().into());
-        Outcome::Ok(())
-    })?;
-    args.handover.hand_over(common, &args.id, &secret)?;
-    if device.dialect == Dialect::Original {
-        note(
-            "The device speaks the original dialect and is refused until it has been given this \
-             secret by hand.",
-        );
-    }
-    Ok(())
 }
 
 pub(super) fn remove(common: &Common, args: &RemoveArgs) -> Outcome {

@@ -8,7 +8,7 @@
 //!
 //! The table is the input of ESP-IDF's `nvs_partition_gen.py generate nvs.csv nvs.bin 0x6000`.
 //! The bootstrap firmware of the first Providore has room for 32 characters of each string: for it
-//! name a shorter secret with `--secret`.
+//! add the device with `--dialect original` and name a shorter secret with `--secret`.
 
 use std::{
     fmt::Write as _,
@@ -18,7 +18,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Args;
-use providore_server_core::json_files::write_private;
+use providore_server_core::{Device, Dialect, json_files::write_private};
 use providore_sign::SoftwareKey;
 use providore_wire::DeviceId;
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
@@ -40,8 +40,8 @@ const SHORT_SECRET: usize = 16;
 /// Where the secret comes from and how it is handed over.
 #[derive(Debug, Args)]
 pub(crate) struct HandoverArgs {
-    /// Take this secret over instead of making one; - reads it from standard input, so that no
-    /// list of processes shows it.
+    /// Take this secret over instead of making one: 16 to 64 bytes, for the original dialect 1 to
+    /// 256; - reads it from standard input, so that no list of processes shows it.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     secret: Option<String>,
     /// Write the table for ESP-IDF's NVS partition generator to this file, not to the terminal.
@@ -60,17 +60,27 @@ pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// 256 fresh random bits as 43 characters.
-    fn generate() -> Self {
+    pub(super) fn generate() -> Self {
         let bytes = Zeroizing::new(clock::entropy::<32>());
         Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
     }
 
-    fn parse(text: &str) -> Outcome<Self> {
+    fn parse(text: &str, dialect: Dialect) -> Outcome<Self> {
         if text.is_empty() || text.len() > SoftwareKey::MAX_SECRET_LEN {
             let most = SoftwareKey::MAX_SECRET_LEN;
             return Err(Failure::new(format!(
                 "the secret is not 1 to {most} bytes long"
             )));
+        }
+        let length = text.len();
+        if dialect != Dialect::Original && !Device::SIGNED_SECRET_LEN.contains(&length) {
+            return Err(Failure::new(format!(
+                "the secret has {length} bytes, and the dialect {dialect} takes 16 to 64"
+            ))
+            .hint(
+                "leave --secret out to have one made; a device of a first Providore may keep its \
+                 own if its dialect is original",
+            ));
         }
         if text.chars().any(char::is_control) {
             return Err(Failure::new("the secret holds a control character")
@@ -82,12 +92,12 @@ impl Secret {
         Ok(Self(Zeroizing::new(text.into())))
     }
 
-    fn from_stdin() -> Outcome<Self> {
+    fn from_stdin(dialect: Dialect) -> Outcome<Self> {
         let mut line = Zeroizing::new(String::new());
         io::stdin()
             .read_line(&mut line)
             .or_fail("read the secret from standard input")?;
-        Self::parse(line.trim_end_matches(['\r', '\n']))
+        Self::parse(line.trim_end_matches(['\r', '\n']), dialect)
     }
 
     /// The characters, for the record and the handover.
@@ -97,12 +107,17 @@ impl Secret {
 }
 
 impl HandoverArgs {
+    /// Whether anything about a handover was asked for.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.secret.is_some() || self.nvs.is_some() || self.qr
+    }
+
     /// The secret that was given, or a fresh one.
-    pub(super) fn secret(&self) -> Outcome<Secret> {
+    pub(super) fn secret(&self, dialect: Dialect) -> Outcome<Secret> {
         match self.secret.as_deref() {
             None => Ok(Secret::generate()),
-            Some("-") => Secret::from_stdin(),
-            Some(text) => Secret::parse(text),
+            Some("-") => Secret::from_stdin(dialect),
+            Some(text) => Secret::parse(text, dialect),
         }
     }
 
@@ -122,7 +137,7 @@ impl HandoverArgs {
     /// with a new one.
     pub(super) fn hand_over(&self, common: &Common, id: &DeviceId, secret: &Secret) -> Outcome {
         let again =
-            format!("the device is set up; make a new secret with device rotate-secret {id}");
+            format!("the device is set up; make a new secret with device rotate-secret {id} --now");
         if let Some(path) = &self.nvs {
             write_private(path, nvs_table(id, secret).as_bytes())
                 .or_fail(format!("write {}", path.display()))

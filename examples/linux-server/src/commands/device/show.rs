@@ -32,7 +32,15 @@ pub(super) fn list(common: &Common) -> Outcome {
         let list: Vec<Value> = devices.iter().map(|device| summary(device)).collect();
         return say_json(&Value::Array(list));
     }
-    let heading = ["DEVICE", "STATE", "TYPE", "VERSION", "CERTIFICATE UNTIL"];
+    let heading = [
+        "DEVICE",
+        "STATE",
+        "DIALECT",
+        "NEXT SECRET",
+        "TYPE",
+        "VERSION",
+        "CERTIFICATE UNTIL",
+    ];
     let mut rows = vec![heading.map(String::from)];
     rows.extend(devices.iter().map(|device| row(device, &certificates)));
     say(&table(&rows))
@@ -47,12 +55,19 @@ fn current(all: Vec<Listed>) -> HashMap<DeviceId, Listed> {
         .collect()
 }
 
-fn row(device: &Device, certificates: &HashMap<DeviceId, Listed>) -> [String; 5] {
+fn row(device: &Device, certificates: &HashMap<DeviceId, Listed>) -> [String; 7] {
     let release = device.releases.last();
     let dash = || String::from("-");
     [
         device.id.to_string(),
         state(device).into(),
+        device.dialect.to_string(),
+        if device.has_next_secret() {
+            "waits"
+        } else {
+            "-"
+        }
+        .into(),
         release.map_or_else(dash, |release| release.hardware.to_string()),
         release.map_or_else(dash, |release| release.version.to_string()),
         certificates
@@ -68,6 +83,7 @@ fn summary(device: &Device, certificates: &HashMap<DeviceId, Listed>) -> Value {
         "id": device.id.as_str(),
         "enabled": device.enabled,
         "dialect": device.dialect.as_str(),
+        "next_secret_waits": device.has_next_secret(),
         "type": release.map(|release| release.hardware.as_str()),
         "version": release.map(|release| release.version.as_str()),
         "certificate_until": until.map(|listed| listed.issued.not_after.to_string()),
@@ -146,6 +162,7 @@ fn as_json(device: &Device, offers: &[Offer<'_>], certificates: &[Listed]) -> Va
         "id": device.id.as_str(),
         "enabled": device.enabled,
         "dialect": device.dialect.as_str(),
+        "next_secret_waits": device.has_next_secret(),
         "profile": policy.profile.as_str(),
         "days": policy.days,
         "names": policy.alt_names.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -157,8 +174,14 @@ fn as_json(device: &Device, offers: &[Offer<'_>], certificates: &[Listed]) -> Va
 fn as_text(device: &Device, offers: &[Offer<'_>], certificates: &[Listed]) -> String {
     let policy = &device.certificate;
     let names: Vec<String> = policy.alt_names.iter().map(ToString::to_string).collect();
+    let next = if device.has_next_secret() {
+        "waits until the device has used it"
+    } else {
+        "none"
+    };
     let mut text = format!(
-        "device       {}\nstate        {}\ndialect      {}\ncertificate  {}, {} days{}{}\n",
+        "device       {}\nstate        {}\ndialect      {}\nnext secret  {next}\n\
+         certificate  {}, {} days{}{}\n",
         device.id,
         state(device),
         device.dialect,

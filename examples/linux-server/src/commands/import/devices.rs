@@ -9,7 +9,7 @@ use std::{
 use futures_lite::future::block_on;
 use providore_pki::Certificate;
 use providore_server_core::{
-    ConfigStore as _, Device, DeviceStore as _, FirmwareStore as _, Release,
+    ConfigStore as _, Device, DeviceStore as _, Dialect, FirmwareStore as _, Release,
     json_files::{DeviceEdit, JsonStore, Layout, LoadError},
 };
 use serde_json::Value;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::{copy::Copied, source::Source};
 use crate::{
-    commands::{configs, files::read_bounded},
+    commands::{configs, files::read_bounded, records},
     data::DataFolder,
     failure::{Failure, OrFail as _, Outcome},
 };
@@ -68,11 +68,12 @@ pub(super) struct Candidates {
 pub(super) fn read(source: &Source) -> Outcome<Candidates> {
     let shown = source.devices.display();
     let bytes = read_bounded(&source.devices, MAX_DEVICES_FILE).or_fail(format!("read {shown}"))?;
-    let entries: DeviceEdit = serde_json::from_slice(&bytes)
+    let mut entries: DeviceEdit = serde_json::from_slice(&bytes)
         .or_fail(format!("use {shown} as a devices file"))
         .map_err(|failure| {
             failure.hint("it is to be one JSON object: device id, then its entry")
         })?;
+    entries.values_mut().for_each(records::spell_out);
     let folder = TempDir::new().or_fail("make a temporary folder")?;
     let layout = Layout {
         devices: folder.path().join("devices.json"),
@@ -149,7 +150,7 @@ impl Candidates {
     /// no trace.
     pub(super) fn compare(&mut self, folder: &DataFolder, force: bool) -> Outcome {
         let path = &folder.layout.devices;
-        let here = if path.exists() {
+        let mut here = if path.exists() {
             let bytes =
                 read_bounded(path, MAX_DEVICES_FILE).or_fail(format!("read {}", path.display()))?;
             serde_json::from_slice(&bytes)
@@ -158,6 +159,7 @@ impl Candidates {
         } else {
             DeviceEdit::new()
         };
+        here.values_mut().for_each(records::spell_out);
         for candidate in &mut self.all {
             if matches!(candidate.fate, Fate::Refused(_)) {
                 continue;
@@ -168,6 +170,20 @@ impl Candidates {
                 (Some(_), _) if force => Fate::Replaced,
                 (Some(_), _) => Fate::Conflict,
             };
+            let is_signed = |entry: &Value| {
+                let dialect = entry.get("dialect").and_then(Value::as_str);
+                dialect == Some(Dialect::Signed.as_str())
+            };
+            if candidate.fate == Fate::Replaced
+                && here.get(&candidate.id).is_some_and(is_signed)
+                && !self.entries.get(&candidate.id).is_some_and(is_signed)
+            {
+                let id = &candidate.id;
+                candidate.problems.push(format!(
+                    "it was held to the signed dialect and may speak the original one again: if it \
+                     need not, device dialect {id} signed"
+                ));
+            }
         }
         Ok(())
     }
@@ -190,7 +206,7 @@ impl Candidates {
                 continue;
             }
             if let Ok(Some(device)) = block_on(self.scratch.device(&id)) {
-                candidate.problems = missing(&self.scratch, &device);
+                candidate.problems.extend(missing(&self.scratch, &device));
             }
             candidate.copy_files(source, &ours.layout, copied);
         }

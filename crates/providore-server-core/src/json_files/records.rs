@@ -1,0 +1,160 @@
+//! The records of the devices file: when they are read again, and how the file is changed.
+
+use alloc::sync::Arc;
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError, RwLock},
+};
+
+use providore_wire::DeviceId;
+
+use super::{
+    devices::{self, DeviceEdit, Devices, LoadError},
+    files::{Stamp, absent, keep_owner, read_bounded, write_private},
+};
+use crate::Device;
+
+/// The longest devices file in bytes: 100,000 devices with ten releases each.
+const MAX_DEVICES_FILE: usize = 256 * 1024 * 1024;
+
+/// The devices file, and what it held when it was last good.
+pub(super) struct Records {
+    path: PathBuf,
+    devices: RwLock<Arc<Devices>>,
+    /// The file that was read last, also one that could not be used.
+    seen: Mutex<Option<Stamp>>,
+}
+
+impl Records {
+    /// Reads the file; one that is not there is an empty one.
+    pub(super) fn open(path: PathBuf) -> Result<Self, LoadError> {
+        let (devices, stamp) = load(&path)?;
+        Ok(Self {
+            path,
+            devices: RwLock::new(Arc::new(devices)),
+            seen: Mutex::new(stamp),
+        })
+    }
+
+    /// All records of one moment.
+    pub(super) fn all(&self) -> Arc<Devices> {
+        Arc::clone(&self.devices.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn find(&self, id: &DeviceId) -> Option<Arc<Device>> {
+        let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
+        devices.get(id).cloned()
+    }
+
+    /// Reads the file again if it changed. Fails once for each state of the file.
+    pub(super) fn refresh(&self) -> Result<bool, LoadError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = stamp(&self.path).map_err(LoadError::Read)?;
+        if stamp == *seen {
+            return Ok(false);
+        }
+        *seen = stamp;
+        if stamp.is_none() {
+            // Gone is not the same as empty: nobody is locked out by a slip of an editor.
+            return Err(LoadError::Read(io::ErrorKind::NotFound.into()));
+        }
+        let (devices, stamp) = load(&self.path)?;
+        *seen = stamp;
+        *self.devices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(devices);
+        Ok(true)
+    }
+
+    /// Lets `edit` change the entries, of a file that is made if it is not there.
+    pub(super) fn edit<T, E: From<LoadError>>(
+        &self,
+        edit: impl FnOnce(&mut DeviceEdit) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _lock = lock_beside(&self.path).map_err(LoadError::Write)?;
+        let mut entries = match read_bounded(&self.path, MAX_DEVICES_FILE) {
+            Ok(bytes) => devices::entries(&bytes)?,
+            Err(error) => absent(error).map_err(LoadError::Read)?.unwrap_or_default(),
+        };
+        let value = edit(&mut entries)?;
+        self.replace(&entries)?;
+        Ok(value)
+    }
+
+    /// Lets `amend` change the entries, of a file that is there: one that is gone is not an empty
+    /// one. It is written only if `amend` says that it changed something, and in use here in any case.
+    pub(super) fn amend(
+        &self,
+        amend: impl FnOnce(&mut DeviceEdit) -> bool,
+    ) -> Result<(), LoadError> {
+        let _lock = lock_beside(&self.path).map_err(LoadError::Write)?;
+        let stamp = stamp(&self.path).map_err(LoadError::Read)?;
+        let bytes = read_bounded(&self.path, MAX_DEVICES_FILE).map_err(LoadError::Read)?;
+        let mut entries = devices::entries(&bytes)?;
+        if amend(&mut entries) {
+            return self.replace(&entries);
+        }
+        self.install(devices::parse(&bytes)?, stamp);
+        Ok(())
+    }
+
+    /// Writes the file and uses it. Whoever calls this holds the lock.
+    fn replace(&self, entries: &DeviceEdit) -> Result<(), LoadError> {
+        let bytes = serde_json::to_vec_pretty(entries).map_err(LoadError::Json)?;
+        // What is read back is what every later start will read.
+        let devices = devices::parse(&bytes)?;
+        write_private(&self.path, &bytes).map_err(LoadError::Write)?;
+        let stamp = stamp(&self.path).map_err(LoadError::Read)?;
+        // An editor knows no lock: what it wrote since is seen at the next look.
+        let is_ours = read_bounded(&self.path, MAX_DEVICES_FILE).is_ok_and(|now| now == bytes);
+        self.install(devices, stamp.filter(|_| is_ours));
+        Ok(())
+    }
+
+    fn install(&self, devices: Devices, stamp: Option<Stamp>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = stamp;
+        *self.devices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(devices);
+    }
+}
+
+fn load(path: &Path) -> Result<(Devices, Option<Stamp>), LoadError> {
+    // The stamp comes first: a change between the two reads is then seen as one at the next look.
+    let stamp = stamp(path).map_err(LoadError::Read)?;
+    if stamp.is_none() {
+        return Ok((Devices::default(), None));
+    }
+    let bytes = read_bounded(path, MAX_DEVICES_FILE).map_err(LoadError::Read)?;
+    Ok((devices::parse(&bytes)?, stamp))
+}
+
+fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
+        Err(error) => absent(error),
+    }
+}
+
+/// Holds off other processes that change the same file. The lock file stays: removing it would
+/// let two of them hold two locks.
+fn lock_beside(path: &Path) -> io::Result<File> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".lock");
+    let lock = path.with_file_name(name);
+    if let Some(folder) = lock.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let is_new = !lock.exists();
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&lock)?;
+    if is_new && let Some(folder) = lock.parent() {
+        keep_owner(&file, path, folder);
+    }
+    file.lock()?;
+    Ok(file)
+}
