@@ -3,6 +3,7 @@
 mod demo;
 mod device;
 mod story;
+mod wire;
 
 use std::net::SocketAddr;
 
@@ -25,8 +26,10 @@ Examples:
   providore-server quickstart --once   for scripts: exit 0 after the last step
 
 Makes a certificate authority, a demo device with a configuration and two firmware versions, serves
-them over HTTP, and runs that device against itself: configuration, certificate, update. What it
-makes stays in the data folder; `serve` goes on with it.")]
+them over HTTP, and runs that device against itself: configuration, certificate, update. The device
+has no clock but one that starts in 1970. Then it shows one exchange as it is on the wire, and what
+becomes of a request that is played again. What it makes stays in the data folder; `serve` goes on
+with it.")]
 pub(crate) struct QuickstartArgs {
     /// Exit after the last step in place of serving on.
     #[arg(long)]
@@ -89,6 +92,12 @@ async fn provision(demo: &Demo, address: SocketAddr, story: &Story) -> Outcome {
 
     story.chapter("The device updates its firmware");
     device.update(story).await?;
+
+    story.chapter("What a listener sees of it");
+    let captured = wire::show(demo, address, story).await?;
+
+    story.chapter("The listener plays the request again");
+    wire::replay(&captured, address, story).await?;
 
     story.chapter("A stranger tries the same");
     device::stranger(demo, address, story).await?;

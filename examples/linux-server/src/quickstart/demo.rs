@@ -67,7 +67,7 @@ impl Demo {
         let [first, second] = VERSIONS;
         let entry = json!({
             "secretKey": secret,
-            "dialect": "original",
+            "dialect": "signed",
             "firmware": [
                 release(first, Some(second)),
                 release(second, None),

@@ -1,6 +1,11 @@
 //! The device of the demo: the real client, over real HTTP, telling what it does.
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use providore_client::{
     Agent, Answer, Buffers, CertificateStep, Clock, ConfigStep, Device, FirmwareStep, FixedAddress,
@@ -53,8 +58,7 @@ impl DemoDevice {
             .run(story, async |agent| agent.check_config().await)
             .await?;
         let config = self.storage.content(Record::Config).unwrap_or_default();
-        let proof = "the answer bears this device's secret, is younger than the question, and is \
-                     a configuration";
+        let proof = "the answer is for this device and this question, and was encrypted";
         match step {
             ConfigStep::Stored => story.fact("proved", proof),
             _ => return Err(Failure::new("the device kept a configuration it never had")),
@@ -118,7 +122,7 @@ impl DemoDevice {
         }
         story.fact(
             "proved",
-            "the whole image bears this device's secret and begins as it must",
+            "the whole image is what the server signed for this question, and begins as it must",
         );
         story.fact("restarts", format!("now running {second}, on trial"));
         self.running = second;
@@ -174,10 +178,10 @@ impl DemoDevice {
             locator: FixedAddress::new(self.server.clone()),
             slot: &mut self.slot,
             storage: &mut self.storage,
-            clock: SystemClock,
+            clock: Uptime::new(),
             entropy: random_u32 as fn() -> u32,
         };
-        let device = Device::new(Dialect::Original, id, version, secret);
+        let device = Device::new(Dialect::Signed, id, version, secret).or_fail("use the secret")?;
         let settings = Settings::new(ImageCheck::new(MAGIC, 1024, 16 * 1024 * 1024));
         let (mut chunk, mut document) = (vec![0; 4096], vec![0; 16 * 1024]);
         let buffers = Buffers {
@@ -195,7 +199,7 @@ impl DemoDevice {
 /// Somebody who knows the device's name and not its secret.
 pub(super) async fn stranger(demo: &Demo, server: SocketAddr, story: &Story) -> Outcome {
     let mut stranger = DemoDevice::new(demo, server).or_fail("make a stranger")?;
-    stranger.secret = "not the secret".into();
+    stranger.secret = "not the secret of this device".into();
     let outcome = stranger
         .run(story, async |agent| Ok(agent.check_config().await))
         .await?;
@@ -217,7 +221,7 @@ type DemoAgent<'a> = Agent<
         FixedAddress,
         &'a mut MemorySlot,
         &'a mut MemoryStorage,
-        SystemClock,
+        Uptime,
         fn() -> u32,
     >,
 >;
@@ -245,7 +249,7 @@ impl Transport for Narrated<'_> {
         request: &Request<'_>,
     ) -> Result<Answer<Self::Head<'_>, Self::Body<'_>>, TransportError> {
         self.asked.set(self.asked.get().saturating_add(1));
-        let signed = request.fields().any(|(name, _)| name == "authorization");
+        let signed = request.fields().any(|(name, _)| name == "signature");
         let how = if signed { ", signed" } else { "" };
         let body = match request.body().len() {
             0 => String::new(),
@@ -256,22 +260,37 @@ impl Transport for Narrated<'_> {
         let answer = self.inner.send(server, request).await?;
         let field = |name| answer.head.field(name).map(String::from_utf8_lossy);
         let mut got = answer.head.status().to_string();
-        for name in ["location", "content-type", "content-length"] {
+        for name in [
+            "location",
+            "content-type",
+            "content-encoding",
+            "content-length",
+        ] {
             if let Some(value) = field(name) {
                 got.extend([", ", name, ": ", &*value]);
             }
+        }
+        if answer.head.status() == 401 && field("providore-challenge").is_some() {
+            got.push_str(", and a challenge to sign the question anew over");
         }
         self.story.fact("got", got);
         Ok(answer)
     }
 }
 
-/// The machine's clock.
-struct SystemClock;
+/// A clock without a battery: it starts in 1970 whenever the device does.
+struct Uptime(Instant);
 
-impl Clock for SystemClock {
+impl Uptime {
+    fn new() -> Self {
+        Self(clock::instant())
+    }
+}
+
+impl Clock for Uptime {
     fn now(&mut self) -> Option<Timestamp> {
-        Some(clock::now())
+        let seconds = i64::try_from(self.0.elapsed().as_secs()).unwrap_or(i64::MAX);
+        Timestamp::from_unix(seconds)
     }
 
     async fn sleep_ms(&mut self, milliseconds: u64) {

@@ -40,6 +40,16 @@ impl Story {
         }
     }
 
+    /// Something that happened, in several lines as they are.
+    pub(super) fn block(&self, verb: &str, lines: &str) {
+        if self.json {
+            return self.fact(verb, lines);
+        }
+        for (count, line) in lines.lines().enumerate() {
+            self.fact(if count == 0 { verb } else { "" }, line);
+        }
+    }
+
     /// The last word.
     pub(super) fn done(&self) {
         if self.json {

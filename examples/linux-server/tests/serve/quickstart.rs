@@ -28,11 +28,16 @@ fn quickstart_provisions_a_device_from_nothing() {
     let steps = [
         "made  a certificate authority",
         "asked  GET /config, signed",
+        "got  401, and a challenge",
+        "content-encoding: aes128gcm",
         "asked  POST /certificates/request",
         "proved  the chain leads to the CA",
         "location: /firmware?version=2.0.0",
         "now running 2.0.0",
-        "got  401",
+        "\"@method\": GET",
+        "\"providore-challenge\": ",
+        "got  HTTP/1.1 401",
+        "a request counts once",
         "Done: configured, certified and up to date.",
     ];
     check(&["--http", "127.0.0.1:0"], &steps);
