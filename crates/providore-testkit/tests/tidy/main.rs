@@ -17,4 +17,5 @@ mod front_pages;
 mod fuzzing;
 mod manifests;
 mod sources;
+mod threats;
 mod workspace;
