@@ -2,7 +2,7 @@
 
 use providore_client::{
     BorrowedHead, Config, ConfigOutcome, Device, EntityTag, Error, Exchange, FirmwareCheck,
-    FirmwareDownload, FirmwareOutcome, ImageCheck, ServerAddress,
+    FirmwareDownload, FirmwareOutcome, ImageCheck, Moment, ServerAddress,
 };
 use providore_sign::{Refusal, SoftwareKey, original::ResponseSigner};
 use providore_wire::{Dialect, Target, Timestamp};
@@ -127,10 +127,10 @@ impl Answer {
 fn config(answer: &Answer, head: &BorrowedHead<'_>, chunk_len: usize) {
     let mut device = device();
     let tag = EntityTag::parse(b"\"5e3f\"").expect("a tag");
-    let exchange = Exchange::ask(Config::new().unless(&tag), &mut device, now()).expect("signs");
+    let exchange = Exchange::ask(Config::new().unless(&tag), &mut device, moment()).expect("signs");
     let mut buffer = [0; 256];
     let outcome = exchange
-        .receive(&mut device, head, &mut buffer, now())
+        .receive(&mut device, head, &mut buffer, Some(now()))
         .and_then(|mut receiving| {
             for chunk in answer.received.chunks(chunk_len) {
                 receiving.chunk(chunk)?;
@@ -152,12 +152,12 @@ fn firmware(answer: &Answer, head: &BorrowedHead<'_>, chunk_len: usize) {
     let mut device = device();
     let version = "2.0.0-rc.1+b:7 x".parse().expect("a version");
     let download = FirmwareDownload::new(version, ImageCheck::new(b"\xe9", 2, 200));
-    let exchange = Exchange::ask(download, &mut device, now()).expect("signs");
+    let exchange = Exchange::ask(download, &mut device, moment()).expect("signs");
     let target = Target::parse(exchange.request().target()).expect("a target");
     let asked = target.version().expect("one version").expect("a version");
     let mut written = Vec::new();
     let outcome = exchange
-        .receive_image(&mut device, head, now())
+        .receive_image(&mut device, head, Some(now()))
         .and_then(|mut receiving| {
             for chunk in answer.received.chunks(chunk_len) {
                 written.extend_from_slice(receiving.chunk(chunk)?);
@@ -176,10 +176,10 @@ fn firmware(answer: &Answer, head: &BorrowedHead<'_>, chunk_len: usize) {
 
 fn firmware_check(answer: &Answer, head: &BorrowedHead<'_>) {
     let mut device = device();
-    let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, now()).expect("signs");
+    let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment()).expect("signs");
     let mut buffer = [0; 256];
     let outcome = exchange
-        .receive(&mut device, head, &mut buffer, now())
+        .receive(&mut device, head, &mut buffer, Some(now()))
         .and_then(|mut receiving| {
             receiving.chunk(&answer.received)?;
             receiving.finish()
@@ -195,7 +195,15 @@ fn firmware_check(answer: &Answer, head: &BorrowedHead<'_>) {
 fn device() -> Device<SoftwareKey> {
     let (id, version) = ("d8fa0180".parse(), "1.0.0".parse());
     let (id, version) = (id.expect("an id"), version.expect("a version"));
-    Device::new(Dialect::Original, id, version, key(b"secret"))
+    Device::new(Dialect::Original, id, version, key(b"secret")).expect("a device")
+}
+
+/// The `Original` dialect has no use for a nonce.
+fn moment() -> Moment {
+    Moment {
+        clock: Some(now()),
+        nonce: [0; 16],
+    }
 }
 
 fn key(secret: &[u8]) -> SoftwareKey {

@@ -120,6 +120,43 @@ impl<'a> Request<'a> {
 /// [`receive`](Self::receive); each consumes what it must not be repeated with. Signing happens
 /// once per attempt: an attempt that failed is asked anew. One that failed with
 /// [`Error::Unsigned`] and `challenged` is asked anew at once, and only once.
+///
+/// ```
+/// # use providore_client::{BorrowedHead, Device, Exchange, FirmwareCheck, FirmwareOutcome, Moment};
+/// # use providore_sign::{SoftwareKey, signed::{self, Keys}};
+/// # use providore_wire::{Dialect, Target, Timestamp, signed::{Challenge, RequestHead}};
+/// let key = SoftwareKey::new(b"32 random bytes of this device..")?;
+/// let (id, version) = ("d8fa0180".parse()?, "1.0.0".parse()?);
+/// let mut device = Device::new(Dialect::Signed, id, version, key)?;
+///
+/// // The clock may be wrong, or None; the nonce is fresh from a generator, every time.
+/// let clock = Timestamp::from_unix(12);
+/// let moment = Moment { clock, nonce: [7; 16] };
+/// let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment)?;
+/// let request = exchange.request(); // method, target, fields, body: send them
+/// assert_eq!(request.target(), "/firmware/check");
+///
+/// # let target = Target::parse(request.target())?;
+/// # let sent: Vec<_> = request.fields().map(|(n, v)| (n, v.as_bytes())).collect();
+/// # let asked = RequestHead::parse(request.method(), &target, sent.iter().copied())?;
+/// # let keys = Keys::derive(&mut SoftwareKey::new(b"32 random bytes of this device..")?)?;
+/// # let location = [("location", &b"/firmware?version=1.1.0"[..])];
+/// # let answer = signed::ResponseToSign {
+/// #     device: &"d8fa0180".parse()?, status: 302, fields: location, content_sha256: None,
+/// #     challenge: &Challenge::parse(&[b'A'; 64])?,
+/// #     created: Timestamp::from_unix(1_767_323_045).ok_or("clock")?,
+/// # };
+/// # let headers = signed::sign_response(&keys, &asked.question(), &answer)?;
+/// # let ours = headers.fields().map(|(n, v)| (n, v.as_bytes()));
+/// # let fields: Vec<_> = ours.chain(location).collect();
+/// let head = BorrowedHead { status: 302, fields: &fields }; // what came back
+/// let mut buffer = [0; 256];
+/// let receiving = exchange.receive(&mut device, &head, &mut buffer, clock)?;
+/// let FirmwareOutcome::Offered(version) = receiving.finish()? else { return Ok(()) };
+/// assert_eq!(version.as_str(), "1.1.0");
+/// assert_eq!(device.server_time().now(clock), Timestamp::from_unix(1_767_323_045));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Exchange<O> {

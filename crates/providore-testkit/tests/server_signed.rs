@@ -300,6 +300,52 @@ fn the_next_secret_takes_over_when_it_is_used_and_not_before() {
 }
 
 #[test]
+fn a_device_that_is_told_to_wait_under_its_next_secret_is_not_locked_out() {
+    let (old, new, store) = rotating();
+    let replay = ReplayLimits {
+        per_device: 1,
+        ..ReplayLimits::DEFAULT
+    };
+    let settings = Settings {
+        replay,
+        ..Settings::DEFAULT
+    };
+    let site = Site::with_settings(store, settings);
+    assert_eq!(site.ask(&old.get("/secret", &now()), at(0)).status, 200);
+    // Signed with the next secret, which tells the device that the server has it.
+    assert_eq!(ask(&site, &new, &new.get("/time", &now())).0.status, 429);
+    let record = block_on(site.server.store().device(&old.id)).expect("a store");
+    assert!(!record.expect("a device").has_next_secret());
+    let later = new.get("/config", &Fresh::At(at(200)));
+    assert_eq!(site.ask(&later, at(200)).status, 200);
+}
+
+#[test]
+fn all_refusals_look_alike_to_the_byte() {
+    let (peer, site) = scene();
+    let mut off = SignedPeer::new("off").record();
+    off.enabled = false;
+    block_on(site.server.store().put_device(off));
+    let stranger = peer.with_secret("the secret of nobody at all");
+    let good = peer.get("/config", &now());
+    assert_eq!(site.ask(&good, at(0)).status, 200);
+    let refused = [
+        SignedPeer::new("nobody").get("/config", &now()),
+        SignedPeer::new("off").get("/config", &now()),
+        stranger.get("/config", &now()),
+        peer.get("/config", &Fresh::At(at(-500))),
+        peer.get("/config", &now()).to("/time"),
+        peer.get("/config", &now()).without("signature"),
+        good,
+    ];
+    let first = site.ask(&refused[0], at(0));
+    assert_eq!(first.status, 401);
+    for message in &refused {
+        assert_eq!(site.ask(message, at(0)), first, "{message:?}");
+    }
+}
+
+#[test]
 fn a_replayed_request_does_not_bring_a_secret_forward() {
     let (old, new, store) = rotating();
     let before = Site::new(store);

@@ -2,7 +2,7 @@
 
 use alloc::{string::String, sync::Arc};
 
-use providore_sign::{ReplayGuard as _, Use, original, signed};
+use providore_sign::{Refusal, ReplayGuard as _, Use, original, signed};
 use providore_wire::{
     DeviceId, Dialect, Target, original::RequestHead as OriginalHead,
     signed::RequestHead as SignedHead,
@@ -143,12 +143,17 @@ where
                 moment.now,
             )
         };
+        // As often for a stranger and for a device for which no secret waits, so that the time
+        // taken does not tell.
         let known = device.as_ref().and_then(|device| device.keys());
-        let verdict = verify(known.unwrap_or(&self.strangers_keys));
-        let mut verdict = verdict.map(|verified| (verified, Secret::Present));
         let next = device.as_ref().and_then(|device| device.next_keys());
-        if let (Err(providore_sign::Refusal::WrongSignature), Some(next)) = (&verdict, next) {
-            verdict = verify(next).map(|verified| (verified, Secret::Next));
+        let mut verdict = verify(known.unwrap_or(&self.strangers_keys))
+            .map(|verified| (verified, Secret::Present));
+        if let Err(Refusal::WrongSignature) = verdict {
+            let second = verify(next.unwrap_or(&self.strangers_keys));
+            if next.is_some() {
+                verdict = second.map(|verified| (verified, Secret::Next));
+            }
         }
         let device = device.ok_or_else(|| because(Reason::UnknownDevice))?;
         let (verified, secret) = verdict.map_err(|refusal| because(Reason::Refused(refusal)))?;
@@ -157,14 +162,18 @@ where
         let token = verified.replay_token();
         let usage = self.guard.lock().await.first_use(&token, moment.now);
         let asked = Authenticated::new(device, Proof::Signed(verified, secret), request);
-        match usage {
-            Use::First => {
-                self.settle(asked.device(), secret).await?;
-                Ok(Admitted::Fresh(asked))
-            }
-            Use::NoRoom { retry_after_s } => Ok(Admitted::NoRoom(asked, retry_after_s)),
-            _ => Err(because(Reason::Repeated)),
-        }
+        let room = match usage {
+            Use::First => None,
+            Use::NoRoom { retry_after_s } => Some(retry_after_s),
+            _ => return Err(because(Reason::Repeated)),
+        };
+        // Also before it is told to wait: a device takes any answer under its next secret as a sign
+        // that the server has it.
+        self.settle(asked.device(), secret).await?;
+        Ok(match room {
+            None => Admitted::Fresh(asked),
+            Some(retry_after_s) => Admitted::NoRoom(asked, retry_after_s),
+        })
     }
 
     /// Writes down, before anything is answered, what a good request has proved: that the device

@@ -7,7 +7,6 @@ use alloc::{string::String, vec::Vec};
 use core::sync::atomic::Ordering;
 
 use providore_sign::{
-    MacKey as _,
     content_coding::{self, EncodeError, Encoder, RecordSize, Salt},
     signed::Keys,
 };
@@ -69,15 +68,11 @@ pub(super) fn entity_tag(
     asked: &Authenticated<'_>,
     sha256: &[u8; 32],
 ) -> Result<String, StoreError> {
-    if asked.keys().is_none() {
+    let Some(keys) = asked.keys() else {
         return Ok(etag(sha256));
-    }
-    let fault = |error| StoreError::new("make an entity tag", error);
-    let mut key = asked.device().key().share();
-    key.begin().map_err(fault)?;
-    key.update(b"providore/2 etag\0").map_err(fault)?;
-    key.update(sha256).map_err(fault)?;
-    let tag = key.finish().map_err(fault)?.publish();
+    };
+    let tag = keys.entity_tag(sha256);
+    let tag = tag.map_err(|error| StoreError::new("make an entity tag", error))?;
     // Weak: the bytes differ from answer to answer (RFC 9110 section 8.8.1).
-    Ok(alloc::format!("W/{}", etag(tag.as_bytes())))
+    Ok(alloc::format!("W/{}", etag(&tag)))
 }

@@ -42,6 +42,20 @@ impl Keys {
         ContentKey::new(self.content.expose())
     }
 
+    /// A name for what is encrypted: equal for equal digests, and of no use to who wants to find
+    /// out by trying what it is the digest of.
+    ///
+    /// # Errors
+    /// What the key reports.
+    pub fn entity_tag(&self, sha256: &[u8; 32]) -> Result<[u8; 32], KeyError> {
+        let mut key = self.responses.share();
+        key.begin()?;
+        // No signature base begins so.
+        key.update(b"providore/2 etag\0")?;
+        key.update(sha256)?;
+        Ok(*key.finish()?.publish().as_bytes())
+    }
+
     pub(super) const fn requests(&self) -> SharedKey<'_> {
         self.requests.share()
     }

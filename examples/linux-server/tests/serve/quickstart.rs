@@ -28,7 +28,7 @@ fn quickstart_provisions_a_device_from_nothing() {
     let steps = [
         "made  a certificate authority",
         "asked  GET /config, signed",
-        "got  401, and a challenge",
+        "and a challenge to sign the question anew over",
         "content-encoding: aes128gcm",
         "asked  POST /certificates/request",
         "proved  the chain leads to the CA",
