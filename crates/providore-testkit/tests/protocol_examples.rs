@@ -10,6 +10,8 @@
     reason = "a test fails by panicking"
 )]
 
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
 use std::{fs, path::Path};
 
 use serde_json::Value;

@@ -1,10 +1,6 @@
 //! The agent in the `Signed` dialect: any clock, any weather, and another secret on the way.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use futures_lite::future::block_on;
 use providore_client::{ConfigStep, Record, SecretStep};
