@@ -9,7 +9,6 @@
     clippy::expect_used,
     reason = "a test fails by panicking"
 )]
-
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
 use std::{fs, path::Path};

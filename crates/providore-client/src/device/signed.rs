@@ -25,12 +25,35 @@ pub(crate) struct Session {
     next: Option<Keys>,
     /// Whether the next question is signed with the next secret, if there is one.
     tries_next: bool,
-    challenge: Option<Challenge>,
-    /// Whether the server refused a question that was not signed over a challenge.
+    challenge: Option<Heard>,
+    /// Whether the server refused the question before, and named a challenge.
     must_use_challenge: bool,
+    /// Whether questions by the clock were refused of late: the clock is wrong, or the server has
+    /// just been started.
+    prefers_challenge: bool,
     time: ServerTime,
     /// Which secret the application gave, for what is stored beside it.
     given: [u8; CHECK_LEN],
+}
+
+/// A challenge, and what the device's clock showed when it came.
+#[derive(Debug, Clone)]
+struct Heard {
+    challenge: Challenge,
+    clock: Option<Timestamp>,
+}
+
+impl Heard {
+    /// How long a challenge is taken as one that still counts, in seconds: less than the server's
+    /// [`ChallengeKey::MAX_AGE_S`](providore_sign::signed::ChallengeKey::MAX_AGE_S).
+    const LIFETIME_S: i64 = 45;
+
+    fn counts_at(&self, clock: Option<Timestamp>) -> bool {
+        let (Some(then), Some(now)) = (self.clock, clock) else {
+            return true;
+        };
+        (0..=Self::LIFETIME_S).contains(&now.seconds_since(then))
+    }
 }
 
 /// How one question was signed.
@@ -52,6 +75,7 @@ impl Session {
             tries_next: false,
             challenge: None,
             must_use_challenge: false,
+            prefers_challenge: false,
             time: ServerTime::new(),
             given: check_of(secret)?,
         })
@@ -116,8 +140,11 @@ impl Session {
             _ => (false, &self.keys),
         };
         let known = moment.clock.and_then(|_| self.time.now(moment.clock));
-        let challenge = self.challenge.as_ref();
-        let challenge = challenge.filter(|_| self.must_use_challenge || known.is_none());
+        let challenge = self.challenge.as_ref().filter(|heard| {
+            let prefers = self.prefers_challenge && heard.counts_at(moment.clock);
+            self.must_use_challenge || known.is_none() || prefers
+        });
+        let challenge = challenge.map(|heard| &heard.challenge);
         let validity = if let Some(challenge) = challenge {
             Validity::Challenge(challenge)
         } else {
@@ -159,8 +186,9 @@ impl Session {
         let verifier = ResponseVerifier::begin(keys, &parsed, &question, device)?;
         self.time.learn(&verifier, clock);
         self.must_use_challenge = false;
-        if let Some(challenge) = parsed.challenge() {
-            self.challenge = Some(challenge.clone());
+        self.prefers_challenge &= asked.challenge;
+        if let Some(challenge) = parsed.challenge().cloned() {
+            self.challenge = Some(Heard { challenge, clock });
         }
         if asked.next
             && let Some(next) = self.next.take()
@@ -182,9 +210,10 @@ impl Session {
             // Time was not the reason: perhaps the secret is.
             self.tries_next = !asked.next;
         }
-        if challenged {
-            self.challenge = challenge;
+        if let Some(challenge) = challenge {
+            self.challenge = Some(Heard { challenge, clock });
             self.must_use_challenge = true;
+            self.prefers_challenge |= !asked.challenge;
         }
         Error::Unsigned {
             status,
