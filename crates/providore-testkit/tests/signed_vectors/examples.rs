@@ -18,7 +18,9 @@ use crate::{
 };
 
 const CONFIG: &[u8] = br#"{"wifi":{"ssid":"kitchen","password":"correct horse"}}"#;
-const CONFIG_TAG: &str = "\"c2f0b1a4d5e6f708\"";
+/// Opaque to the device; what `providore-server-core` makes of this secret and configuration.
+const CONFIG_TAG: &str = "W/\"97c904feb6bb512df94992e07f7877b0149bbe553b28a4539466fbdd88e77ffe\"";
+const IMAGE_TAG: &str = "\"40aff2e9d2d8922e47afd4648e6967497158785fbd1da870e7110266bf944880\"";
 const REPORT: &[u8] = br#"{"what":"firmware","outcome":"healthy","version":"1.2.0"}"#;
 const NEXT_SECRET: &[u8] = b"another secret of 32 characters.";
 const REQUEST_PEM: &[u8] = include_bytes!("../../../providore-pki/tests/data/p256.pem");
@@ -127,14 +129,18 @@ fn a_version_waits() -> Example {
 
 fn a_part_of_an_image() -> Example {
     let image: Vec<u8> = (0..=255).collect();
-    let (part, tag) = (&image[64..128], "\"40aff2e9d2d8922e\"");
+    let part = &image[64..128];
     let about =
         "A part of an image, as long as it is still the same image. Its bytes are 0 to 255.";
     let request = Example::ask(
         about,
         (Method::Get, "/firmware?version=1.2.0"),
         &Fresh::Clock(0),
-        |it| it.version(&VERSION).range("bytes=64-127").if_range(tag),
+        |it| {
+            it.version(&VERSION)
+                .range("bytes=64-127")
+                .if_range(IMAGE_TAG)
+        },
         b"",
     );
     let whole = digest(&image);
@@ -142,7 +148,7 @@ fn a_part_of_an_image() -> Example {
         ("content-type", "application/octet-stream"),
         ("accept-ranges", "bytes"),
         ("content-range", "bytes 64-127/256"),
-        ("etag", tag),
+        ("etag", IMAGE_TAG),
         ("repr-digest", whole.as_str()),
     ];
     request.answer((206, "Partial Content"), &fields, part)
@@ -171,10 +177,17 @@ fn report() -> Example {
     report_with("A device reports that its new firmware is healthy.").answer(NO_CONTENT, &[], b"")
 }
 
+const ACCEPTED: &str =
+    r#"providore=("@method" "@path" "@query");created;expires;alg="hmac-sha256";tag="providore-2""#;
+
 fn refused_without_signature() -> Example {
     let about = "A device whose clock is a day ahead gets a challenge to ask with.";
     let body = br#"{"type":"urn:providore:problem:unauthorized","title":"The request is not authenticated.","status":401}"#;
-    let problem = [("content-type", "application/problem+json")];
+    let problem = [
+        ("content-type", "application/problem+json"),
+        ("www-authenticate", "Hmac"),
+        ("accept-signature", ACCEPTED),
+    ];
     let refusal = Refusal::FromTheFuture { ahead_s: 86_370 };
     config(about, &Fresh::Clock(86_400))
         .refused(Check::Freshness, &says(refusal))
