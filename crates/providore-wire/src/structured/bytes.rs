@@ -64,6 +64,7 @@ impl<'a> ByteSequence<'a> {
         if most_padding.is_none_or(|most| padding > most) {
             return Err(ParseError::new(ParseErrorKind::InvalidBytes, start));
         }
+        cursor.note_variant(digits.len() % 4 != 0);
         Ok(Self { digits })
     }
 

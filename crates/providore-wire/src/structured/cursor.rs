@@ -8,6 +8,8 @@ use crate::{ParseError, ParseErrorKind};
 pub(super) struct Cursor<'a> {
     text: &'a str,
     at: usize,
+    /// Whether anything was passed that is written in another way.
+    variant: bool,
 }
 
 impl<'a> Cursor<'a> {
@@ -19,9 +21,28 @@ impl<'a> Cursor<'a> {
         let text = core::str::from_utf8(value).map_err(|error| {
             ParseError::new(ParseErrorKind::UnexpectedByte, error.valid_up_to())
         })?;
-        let mut cursor = Self { text, at: 0 };
+        let mut cursor = Self {
+            text,
+            at: 0,
+            variant: false,
+        };
         cursor.skip_blanks();
         Ok(cursor)
+    }
+
+    /// Forgets what was passed.
+    pub(super) const fn watch(&mut self) {
+        self.variant = false;
+    }
+
+    /// Notes something that is written in another way, if it is.
+    pub(super) const fn note_variant(&mut self, is_variant: bool) {
+        self.variant |= is_variant;
+    }
+
+    /// The text from `start` to here, if it is written exactly like this.
+    pub(super) fn canonical_since(&self, start: usize) -> Option<&'a str> {
+        (!self.variant).then(|| self.since(start))
     }
 
     pub(super) const fn offset(&self) -> usize {

@@ -131,10 +131,9 @@ impl<'a> Parameters<'a> {
         while let Some((key, _)) = read_parameter(cursor)? {
             seen.note(key, cursor)?;
         }
-        Ok(Self {
-            start,
-            repeated: seen.repeated(),
-        })
+        let repeated = seen.repeated();
+        cursor.note_variant(repeated.is_some());
+        Ok(Self { start, repeated })
     }
 
     pub(super) fn write<E>(&self, sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
@@ -203,10 +202,14 @@ fn read_parameter<'a>(
     if !cursor.eat(b';') {
         return Ok(None);
     }
+    let key_at = cursor.offset();
     cursor.skip_blanks();
+    cursor.note_variant(cursor.offset() > key_at);
     let key = cursor.key()?;
     let value = if cursor.eat(b'=') {
-        BareItem::read(cursor)?
+        let value = BareItem::read(cursor)?;
+        cursor.note_variant(value == BareItem::Boolean(true));
+        value
     } else {
         BareItem::Boolean(true)
     };
@@ -263,6 +266,8 @@ fn read_integer(cursor: &mut Cursor<'_>) -> Result<i64, ParseError> {
     if cursor.peek() == Some(b'.') {
         return Err(cursor.refuses(ParseErrorKind::UnsupportedType));
     }
+    let zeros = digits.starts_with('0') && (digits.len() > 1 || cursor.since(start) == "-0");
+    cursor.note_variant(zeros);
     let number = cursor.since(start).parse();
     number.map_err(|_| ParseError::new(ParseErrorKind::UnexpectedByte, start))
 }
