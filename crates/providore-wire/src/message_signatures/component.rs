@@ -7,7 +7,7 @@
 
 use crate::{
     ParseError, ParseErrorKind,
-    structured::{BareItem, Item, QuotedString, is_key},
+    structured::{BareItem, FIELD_NAME, Item, QuotedString, is, is_key},
 };
 
 /// A component that is derived from a message rather than being a field of it (section 2.2).
@@ -231,7 +231,9 @@ impl<'a> Component<'a> {
             (ComponentName::Field(name), _) if name.starts_with('@') => {
                 Err(self.fails(ParseErrorKind::Unknown))
             }
-            (ComponentName::Field(name), _) if !is_field_name(name) => {
+            (ComponentName::Field(name), _)
+                if name.is_empty() || !name.bytes().all(|byte| is(byte, FIELD_NAME)) =>
+            {
                 Err(self.fails(ParseErrorKind::UnexpectedByte))
             }
             (ComponentName::Field(_), Some(key)) if !is_key(key) => {
@@ -290,28 +292,3 @@ impl PartialEq for Component<'_> {
 }
 
 impl Eq for Component<'_> {}
-
-/// A token of RFC 9110 section 5.6.2 in lower case.
-fn is_field_name(name: &str) -> bool {
-    let allowed = |byte: u8| {
-        matches!(byte, b'a'..=b'z' | b'0'..=b'9')
-            || matches!(
-                byte,
-                b'!' | b'#'
-                    | b'$'
-                    | b'%'
-                    | b'&'
-                    | b'\''
-                    | b'*'
-                    | b'+'
-                    | b'-'
-                    | b'.'
-                    | b'^'
-                    | b'_'
-                    | b'`'
-                    | b'|'
-                    | b'~'
-            )
-    };
-    !name.is_empty() && name.bytes().all(allowed)
-}

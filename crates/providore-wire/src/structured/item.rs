@@ -10,6 +10,7 @@
 use super::{
     MAX_PARAMETERS,
     bytes::ByteSequence,
+    class::TOKEN,
     cursor::{Cursor, Seen},
     string::QuotedString,
 };
@@ -222,9 +223,7 @@ impl<'a> BareItem<'a> {
             Some(b'-' | b'0'..=b'9') => read_integer(cursor).map(Self::Integer),
             Some(b'"') => QuotedString::read(cursor).map(Self::String),
             Some(b':') => ByteSequence::read(cursor).map(Self::Bytes),
-            Some(b'A'..=b'Z' | b'a'..=b'z' | b'*') => {
-                Ok(Self::Token(cursor.take_while(continues_token)))
-            }
+            Some(b'A'..=b'Z' | b'a'..=b'z' | b'*') => Ok(Self::Token(cursor.take_while(TOKEN))),
             Some(b'?') => {
                 cursor.bump();
                 if cursor.eat(b'1') {
@@ -256,7 +255,7 @@ const MAX_DIGITS: usize = 15;
 fn read_integer(cursor: &mut Cursor<'_>) -> Result<i64, ParseError> {
     let start = cursor.offset();
     cursor.eat(b'-');
-    let digits = cursor.take_while(|byte| byte.is_ascii_digit());
+    let digits = cursor.take_until(|byte| !byte.is_ascii_digit());
     if digits.is_empty() {
         return Err(cursor.fails());
     }
@@ -292,27 +291,4 @@ pub(crate) fn write_integer<E>(
         sink(b"-")?;
     }
     sink(digits.get(first..).unwrap_or_default())
-}
-
-const fn continues_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-                | b':'
-                | b'/'
-        )
 }
