@@ -38,6 +38,7 @@
 //! ```
 
 mod bytes;
+mod class;
 mod cursor;
 mod dictionary;
 mod item;
@@ -53,6 +54,7 @@ pub use list::{InnerList, Items};
 pub use string::QuotedString;
 
 pub(crate) use bytes::write_bytes;
+pub(crate) use class::{FIELD_NAME, is};
 pub(crate) use cursor::is_key;
 pub(crate) use item::write_integer;
 

@@ -1,7 +1,7 @@
 //! The lines of a signature base.
 
 use super::{
-    component::Component,
+    component::{Component, Place},
     draft::{Draft, WrittenDraft},
     parameters::SignatureParameters,
 };
@@ -42,13 +42,14 @@ pub(super) fn write_base<'a, E: From<ParseError>, S: FnMut(&[u8]) -> Result<(), 
     sink: &mut S,
     value: impl Fn(&Component<'a>, &mut S) -> Result<(), E>,
 ) -> Result<(), E> {
+    let mut before: &[u8] = b"\"";
     for component in covering.covered() {
-        component.write(sink)?;
-        sink(b": ")?;
+        component.write(before, Place::Line, sink)?;
         value(&component, sink)?;
-        sink(b"\n")?;
+        before = b"\n\"";
     }
-    sink(b"\"@signature-params\": ")?;
+    sink(before)?;
+    sink(b"@signature-params\": ")?;
     covering.write_parameters(sink)
 }
 
@@ -87,7 +88,9 @@ fn write_line<E: From<ParseError>>(
     component: &Component<'_>,
     sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    if line.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+    // Without a way out: a compiler makes it look at many at once.
+    let allowed = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+    if line.iter().fold(true, |all, byte| all & allowed(byte)) {
         sink(line)
     } else {
         Err(component.fails(ParseErrorKind::UnexpectedByte).into())

@@ -7,7 +7,7 @@
 
 use crate::{
     ParseError, ParseErrorKind,
-    structured::{BareItem, Item, QuotedString, is_key},
+    structured::{BareItem, FIELD_NAME, Item, QuotedString, is, is_key},
 };
 
 /// A component that is derived from a message rather than being a field of it (section 2.2).
@@ -231,7 +231,9 @@ impl<'a> Component<'a> {
             (ComponentName::Field(name), _) if name.starts_with('@') => {
                 Err(self.fails(ParseErrorKind::Unknown))
             }
-            (ComponentName::Field(name), _) if !is_field_name(name) => {
+            (ComponentName::Field(name), _)
+                if name.is_empty() || !name.bytes().all(|byte| is(byte, FIELD_NAME)) =>
+            {
                 Err(self.fails(ParseErrorKind::UnexpectedByte))
             }
             (ComponentName::Field(_), Some(key)) if !is_key(key) => {
@@ -241,27 +243,45 @@ impl<'a> Component<'a> {
         }
     }
 
-    /// Writes the identifier. Names and arguments have no character that needs an escape.
-    pub(super) fn write<E>(&self, sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        sink(b"\"")?;
+    /// Writes the identifier behind what ends with its opening quote, as the `list` has it or as a
+    /// line of the base begins. Names and arguments have no character that needs an escape. Every
+    /// piece is a call of the hash, so that what can be is one.
+    pub(super) fn write<E>(
+        &self,
+        before: &[u8],
+        place: Place,
+        sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        sink(before)?;
         sink(self.name.as_str().as_bytes())?;
-        sink(b"\"")?;
-        if self.of_request && !self.argument_first {
-            sink(b";req")?;
-        }
+        let mut req_to_come = self.of_request;
         if let Some(argument) = self.argument {
-            sink(match self.name {
-                ComponentName::Derived(_) => b";name=\"",
-                ComponentName::Field(_) => b";key=\"",
+            let req_first = self.of_request && !self.argument_first;
+            req_to_come &= !req_first;
+            sink(match (self.name, req_first) {
+                (ComponentName::Derived(_), false) => b"\";name=\"",
+                (ComponentName::Derived(_), true) => b"\";req;name=\"",
+                (ComponentName::Field(_), false) => b"\";key=\"",
+                (ComponentName::Field(_), true) => b"\";req;key=\"",
             })?;
             sink(argument.as_bytes())?;
-            sink(b"\"")?;
         }
-        if self.of_request && self.argument_first {
-            sink(b";req")?;
-        }
-        Ok(())
+        sink(match (place, req_to_come) {
+            (Place::List, false) => b"\"",
+            (Place::List, true) => b"\";req",
+            (Place::Line, false) => b"\": ",
+            (Place::Line, true) => b"\";req: ",
+        })
     }
+}
+
+/// Where an identifier stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    /// In the parameters.
+    List,
+    /// Before a value.
+    Line,
 }
 
 impl PartialEq for Component<'_> {
@@ -272,28 +292,3 @@ impl PartialEq for Component<'_> {
 }
 
 impl Eq for Component<'_> {}
-
-/// A token of RFC 9110 section 5.6.2 in lower case.
-fn is_field_name(name: &str) -> bool {
-    let allowed = |byte: u8| {
-        matches!(byte, b'a'..=b'z' | b'0'..=b'9')
-            || matches!(
-                byte,
-                b'!' | b'#'
-                    | b'$'
-                    | b'%'
-                    | b'&'
-                    | b'\''
-                    | b'*'
-                    | b'+'
-                    | b'-'
-                    | b'.'
-                    | b'^'
-                    | b'_'
-                    | b'`'
-                    | b'|'
-                    | b'~'
-            )
-    };
-    !name.is_empty() && name.bytes().all(allowed)
-}

@@ -1,6 +1,9 @@
 //! Signature parameters that are to be written.
 
-use super::{base::sealed::Lines, component::Component};
+use super::{
+    base::sealed::Lines,
+    component::{Component, Place},
+};
 use crate::{
     ParseError, ParseErrorKind, Text,
     structured::{QuotedString, write_integer},
@@ -148,14 +151,16 @@ impl<'a> Lines<'a> for Draft<'a> {
         sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         self.check()?;
-        sink(b"(")?;
-        for (count, component) in self.components.iter().enumerate() {
-            if count > 0 {
-                sink(b" ")?;
-            }
-            component.write(sink)?;
+        let mut before: &[u8] = b"(\"";
+        for component in self.components {
+            component.write(before, Place::List, sink)?;
+            before = b" \"";
         }
-        sink(b")")?;
+        sink(if self.components.is_empty() {
+            b"()"
+        } else {
+            b")"
+        })?;
         for (name, value) in [(";created=", self.created), (";expires=", self.expires)] {
             if let Some(value) = value {
                 if value.unsigned_abs() > MAX_INTEGER {

@@ -14,7 +14,10 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
 
-use super::cursor::Cursor;
+use super::{
+    class::{DIGIT, is},
+    cursor::Cursor,
+};
 use crate::{ParseError, ParseErrorKind};
 
 /// Bytes, still in base64.
@@ -46,12 +49,11 @@ impl<'a> ByteSequence<'a> {
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
         cursor.expect(b':')?;
         let start = cursor.offset();
-        let text = cursor.take_while(|byte| byte != b':');
+        let text = cursor.take_until(|byte| byte == b':');
         cursor.expect(b':')?;
         let digits = text.trim_end_matches('=');
         let padding = text.len().saturating_sub(digits.len());
-        let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-        if let Some(at) = digits.bytes().position(|byte| !is_digit(byte)) {
+        if let Some(at) = digits.bytes().position(|byte| !is(byte, DIGIT)) {
             let offset = start.saturating_add(at);
             return Err(ParseError::new(ParseErrorKind::InvalidBytes, offset));
         }
@@ -64,6 +66,7 @@ impl<'a> ByteSequence<'a> {
         if most_padding.is_none_or(|most| padding > most) {
             return Err(ParseError::new(ParseErrorKind::InvalidBytes, start));
         }
+        cursor.note_variant(most_padding != Some(0));
         Ok(Self { digits })
     }
 

@@ -1,6 +1,9 @@
 //! A place in a value, and the steps that every rule of the grammar is made of.
 
-use super::{MAX_KEY_LEN, MAX_VALUE_LEN};
+use super::{
+    MAX_KEY_LEN, MAX_VALUE_LEN,
+    class::{KEY, is},
+};
 use crate::{ParseError, ParseErrorKind};
 
 /// A place in a value. Views keep one and read from it again.
@@ -8,6 +11,8 @@ use crate::{ParseError, ParseErrorKind};
 pub(super) struct Cursor<'a> {
     text: &'a str,
     at: usize,
+    /// Whether anything was passed that is written in another way.
+    variant: bool,
 }
 
 impl<'a> Cursor<'a> {
@@ -19,9 +24,28 @@ impl<'a> Cursor<'a> {
         let text = core::str::from_utf8(value).map_err(|error| {
             ParseError::new(ParseErrorKind::UnexpectedByte, error.valid_up_to())
         })?;
-        let mut cursor = Self { text, at: 0 };
+        let mut cursor = Self {
+            text,
+            at: 0,
+            variant: false,
+        };
         cursor.skip_blanks();
         Ok(cursor)
+    }
+
+    /// Forgets what was passed.
+    pub(super) const fn watch(&mut self) {
+        self.variant = false;
+    }
+
+    /// Notes something that is written in another way, if it is.
+    pub(super) const fn note_variant(&mut self, is_variant: bool) {
+        self.variant |= is_variant;
+    }
+
+    /// The text from `start` to here, if it is written exactly like this.
+    pub(super) fn canonical_since(&self, start: usize) -> Option<&'a str> {
+        (!self.variant).then(|| self.since(start))
     }
 
     pub(super) const fn offset(&self) -> usize {
@@ -57,21 +81,26 @@ impl<'a> Cursor<'a> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    pub(super) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a str {
+    /// Takes what may be part of this class.
+    pub(super) fn take_while(&mut self, class: u8) -> &'a str {
+        self.take_until(|byte| !is(byte, class))
+    }
+
+    pub(super) fn take_until(&mut self, end: impl Fn(u8) -> bool) -> &'a str {
         let start = self.at;
         let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-        let length = rest.iter().position(|byte| !wanted(*byte));
+        let length = rest.iter().position(|byte| end(*byte));
         self.at = start.saturating_add(length.unwrap_or(rest.len()));
         self.since(start)
     }
 
     pub(super) fn skip_blanks(&mut self) {
-        self.take_while(|byte| byte == b' ');
+        self.take_until(|byte| byte != b' ');
     }
 
     /// Optional whitespace, as it stands around the commas of a dictionary.
     pub(super) fn skip_ows(&mut self) {
-        self.take_while(|byte| matches!(byte, b' ' | b'\t'));
+        self.take_until(|byte| !matches!(byte, b' ' | b'\t'));
     }
 
     /// Only blanks may follow.
@@ -88,7 +117,7 @@ impl<'a> Cursor<'a> {
             return Err(self.fails());
         }
         let start = self.at;
-        let key = self.take_while(continues_key);
+        let key = self.take_while(KEY);
         if key.len() > MAX_KEY_LEN {
             return Err(ParseError::new(ParseErrorKind::TooLong, start));
         }
@@ -113,7 +142,7 @@ impl<'a> Cursor<'a> {
 pub(crate) fn is_key(text: &str) -> bool {
     text.len() <= MAX_KEY_LEN
         && text.bytes().next().is_some_and(begins_key)
-        && text.bytes().all(continues_key)
+        && text.bytes().all(|byte| is(byte, KEY))
 }
 
 /// The keys of one dictionary or one set of parameters, to notice a repeated one.
@@ -152,8 +181,4 @@ impl<'a, const N: usize> Seen<'a, N> {
 
 const fn begins_key(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'*')
-}
-
-const fn continues_key(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'*')
 }

@@ -10,6 +10,7 @@
 use super::{
     MAX_PARAMETERS,
     bytes::ByteSequence,
+    class::TOKEN,
     cursor::{Cursor, Seen},
     string::QuotedString,
 };
@@ -131,10 +132,9 @@ impl<'a> Parameters<'a> {
         while let Some((key, _)) = read_parameter(cursor)? {
             seen.note(key, cursor)?;
         }
-        Ok(Self {
-            start,
-            repeated: seen.repeated(),
-        })
+        let repeated = seen.repeated();
+        cursor.note_variant(repeated.is_some());
+        Ok(Self { start, repeated })
     }
 
     pub(super) fn write<E>(&self, sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
@@ -203,10 +203,14 @@ fn read_parameter<'a>(
     if !cursor.eat(b';') {
         return Ok(None);
     }
+    let key_at = cursor.offset();
     cursor.skip_blanks();
+    cursor.note_variant(cursor.offset() > key_at);
     let key = cursor.key()?;
     let value = if cursor.eat(b'=') {
-        BareItem::read(cursor)?
+        let value = BareItem::read(cursor)?;
+        cursor.note_variant(value == BareItem::Boolean(true));
+        value
     } else {
         BareItem::Boolean(true)
     };
@@ -219,9 +223,7 @@ impl<'a> BareItem<'a> {
             Some(b'-' | b'0'..=b'9') => read_integer(cursor).map(Self::Integer),
             Some(b'"') => QuotedString::read(cursor).map(Self::String),
             Some(b':') => ByteSequence::read(cursor).map(Self::Bytes),
-            Some(b'A'..=b'Z' | b'a'..=b'z' | b'*') => {
-                Ok(Self::Token(cursor.take_while(continues_token)))
-            }
+            Some(b'A'..=b'Z' | b'a'..=b'z' | b'*') => Ok(Self::Token(cursor.take_while(TOKEN))),
             Some(b'?') => {
                 cursor.bump();
                 if cursor.eat(b'1') {
@@ -253,7 +255,7 @@ const MAX_DIGITS: usize = 15;
 fn read_integer(cursor: &mut Cursor<'_>) -> Result<i64, ParseError> {
     let start = cursor.offset();
     cursor.eat(b'-');
-    let digits = cursor.take_while(|byte| byte.is_ascii_digit());
+    let digits = cursor.take_until(|byte| !byte.is_ascii_digit());
     if digits.is_empty() {
         return Err(cursor.fails());
     }
@@ -263,6 +265,8 @@ fn read_integer(cursor: &mut Cursor<'_>) -> Result<i64, ParseError> {
     if cursor.peek() == Some(b'.') {
         return Err(cursor.refuses(ParseErrorKind::UnsupportedType));
     }
+    let zeros = digits.starts_with('0') && (digits.len() > 1 || cursor.since(start) == "-0");
+    cursor.note_variant(zeros);
     let number = cursor.since(start).parse();
     number.map_err(|_| ParseError::new(ParseErrorKind::UnexpectedByte, start))
 }
@@ -287,27 +291,4 @@ pub(crate) fn write_integer<E>(
         sink(b"-")?;
     }
     sink(digits.get(first..).unwrap_or_default())
-}
-
-const fn continues_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-                | b':'
-                | b'/'
-        )
 }

@@ -13,6 +13,8 @@ pub struct InnerList<'a> {
     first: Cursor<'a>,
     parameters: Parameters<'a>,
     offset: usize,
+    /// The text, if it is canonical as it stands.
+    canonical: Option<&'a str>,
 }
 
 impl<'a> InnerList<'a> {
@@ -64,7 +66,9 @@ impl<'a> InnerList<'a> {
     /// Reads from the opening parenthesis to behind the parameters.
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
         let offset = cursor.offset();
+        cursor.watch();
         cursor.expect(b'(')?;
+        cursor.note_variant(cursor.peek() == Some(b' '));
         let first = *cursor;
         let mut count = 0_usize;
         while read_item(cursor)?.is_some() {
@@ -77,10 +81,14 @@ impl<'a> InnerList<'a> {
             first,
             parameters: Parameters::read(cursor)?,
             offset,
+            canonical: cursor.canonical_since(offset),
         })
     }
 
     pub(crate) fn write<E>(&self, sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        if let Some(text) = self.canonical {
+            return sink(text.as_bytes());
+        }
         let mut before: &[u8] = b"(";
         for item in self.items() {
             sink(before)?;
@@ -111,10 +119,14 @@ impl<'a> Iterator for Items<'a> {
 
 /// The next item, or `None` behind the closing parenthesis.
 fn read_item<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Item<'a>>, ParseError> {
+    let blanks_at = cursor.offset();
     cursor.skip_blanks();
+    let blanks = cursor.offset().saturating_sub(blanks_at);
     if cursor.eat(b')') {
+        cursor.note_variant(blanks > 0);
         return Ok(None);
     }
+    cursor.note_variant(blanks > 1);
     let item = Item::read(cursor)?;
     match cursor.peek() {
         Some(b' ' | b')') => Ok(Some(item)),

@@ -5,7 +5,10 @@
 //! unescaped = %x20-21 / %x23-5B / %x5D-7E
 //! ```
 
-use super::cursor::Cursor;
+use super::{
+    class::{PLAIN, is},
+    cursor::Cursor,
+};
 use crate::{ParseError, ParseErrorKind};
 
 /// A string of printable ASCII, still with its escapes.
@@ -24,7 +27,7 @@ impl<'a> QuotedString<'a> {
     /// [`ParseErrorKind::UnexpectedByte`] for a quote, a backslash, and for what is not printable
     /// ASCII.
     pub fn plain(text: &'a str) -> Result<Self, ParseError> {
-        match text.bytes().position(|byte| !is_plain(byte)) {
+        match text.bytes().position(|byte| !is(byte, PLAIN)) {
             Some(at) => Err(ParseError::new(ParseErrorKind::UnexpectedByte, at)),
             None => Ok(Self { escaped: text }),
         }
@@ -56,7 +59,7 @@ impl<'a> QuotedString<'a> {
         cursor.expect(b'"')?;
         let start = cursor.offset();
         loop {
-            cursor.take_while(is_plain);
+            cursor.take_while(PLAIN);
             match cursor.peek() {
                 Some(b'"') => {
                     let escaped = cursor.since(start);
@@ -80,11 +83,6 @@ impl<'a> QuotedString<'a> {
         sink(self.escaped.as_bytes())?;
         sink(b"\"")
     }
-}
-
-/// What stands in a string as it is.
-const fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
 }
 
 impl PartialEq<str> for QuotedString<'_> {

@@ -39,6 +39,32 @@ fn dictionaries_are_written_in_one_spelling() {
 }
 
 #[test]
+fn a_list_is_written_as_it_stands_only_if_that_is_canonical() {
+    for text in ["(1 \"a\";q);x;y=:iQ==:;z=0", "(?1 -7 ?0;p=?0)", "()"] {
+        check_item(text, Ok(text));
+    }
+    for (text, canonical) in [
+        ("( 1)", "(1)"),
+        ("(1 )", "(1)"),
+        ("( )", "()"),
+        ("(1  2)", "(1 2)"),
+        ("(1; x)", "(1;x)"),
+        ("(1);  x", "(1);x"),
+        ("(1;x=?1)", "(1;x)"),
+        ("(01)", "(1)"),
+        ("(-0)", "(0)"),
+        ("(-01)", "(-1)"),
+        ("(1);x=00", "(1);x=0"),
+        ("(:iQ:)", "(:iQ==:)"),
+        ("(1);x=:iZ==:", "(1);x=:iQ==:"),
+        ("(1;x=1;x=2)", "(1;x=2)"),
+        ("(1);x=1;x=2", "(1);x=2"),
+    ] {
+        check_item(text, Ok(canonical));
+    }
+}
+
+#[test]
 fn the_last_of_repeated_keys_counts() {
     check("a=1, b=2, a=3", Ok("a=3, b=2"));
     check("a=1;x=1;y;x=2", Ok("a=1;x=2;y"));
