@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
 use crate::{
     Outcome,
-    http::{Process, free_port, server},
+    http::{Process, free_port, memory_mb, resident_mb_of, server},
     report::Report,
 };
 
@@ -55,21 +55,11 @@ fn write_devices(folder: &Path, count: usize) -> Outcome {
 impl Process {
     /// Resident memory, in MB of 10⁶ bytes.
     pub(crate) fn resident_mb(&self) -> Outcome<f64> {
-        self.status("VmRSS:")
+        resident_mb_of(self.id())
     }
 
     /// The most that was ever resident.
     pub(crate) fn peak_mb(&self) -> Outcome<f64> {
-        self.status("VmHWM:")
-    }
-
-    fn status(&self, name: &str) -> Outcome<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .ok_or("no such line")?;
-        let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kilobytes * 1024.0 / 1e6)
+        memory_mb(self.id(), "VmHWM:")
     }
 }

@@ -22,9 +22,9 @@ use crate::{
     report::Report,
 };
 
-const CONFIG_LEN: usize = 2048;
-const IMAGE_LEN: usize = 64 * 1024 * 1024;
-const ROUNDS: usize = 5;
+pub(crate) const CONFIG_LEN: usize = 2048;
+pub(crate) const IMAGE_LEN: usize = 64 * 1024 * 1024;
+pub(crate) const ROUNDS: usize = 5;
 
 /// Signed `GET /config` over 64 connections, beside a handler with the same bytes unsigned.
 pub(crate) fn config(report: &mut Report) -> Outcome {
@@ -149,24 +149,32 @@ pub(crate) fn ceiling(folder: &str, port: u16) -> Outcome {
         })
 }
 
+/// A device of a first Providore.
+const ORIGINAL_DEVICE: &str = r#"{"bench":{"secretKey":"bench secret","firmware":[{"type":"board","version":"1.0.0","file":"firmware.bin","config":"config.json"}]}}"#;
+
 /// Our server and the plain one, over the same folder.
-struct Pair {
+pub(crate) struct Pair {
     server: Process,
-    port: u16,
-    ceiling_port: u16,
+    pub(crate) port: u16,
+    pub(crate) ceiling_port: u16,
     _ceiling: Process,
     _folder: tempfile::TempDir,
 }
 
 impl Pair {
     fn start() -> Outcome<Self> {
+        Self::start_with(ORIGINAL_DEVICE, |_| Ok(()))
+    }
+
+    /// Starts both over a folder with these devices; `more` puts more files there.
+    pub(crate) fn start_with(devices: &str, more: impl FnOnce(&Path) -> Outcome) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let write = |name: &str, bytes: &[u8]| -> Outcome {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().ok_or("no folder")?)?;
             Ok(fs::write(path, bytes)?)
         };
-        let devices = r#"{"bench":{"secretKey":"bench secret","firmware":[{"type":"board","version":"1.0.0","file":"firmware.bin","config":"config.json"}]}}"#;
+        more(folder.path())?;
         write("configStore/devices.json", devices.as_bytes())?;
         let filler = "x".repeat(CONFIG_LEN.saturating_sub(10));
         write(
@@ -244,6 +252,20 @@ impl Drop for Process {
     }
 }
 
+/// Resident memory of a process, in MB of 10⁶ bytes.
+pub(crate) fn resident_mb_of(process: u32) -> Outcome<f64> {
+    memory_mb(process, "VmRSS:")
+}
+
+/// A figure of a process's memory.
+pub(crate) fn memory_mb(process: u32, name: &str) -> Outcome<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let mut lines = status.lines().filter_map(|line| line.strip_prefix(name));
+    let line = lines.next().ok_or("no such line")?;
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kilobytes * 1024.0 / 1e6)
+}
+
 /// A port that nobody uses now.
 pub(crate) fn free_port() -> Outcome<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
@@ -273,7 +295,7 @@ fn signed(target: &str, path: &str) -> Outcome<String> {
     Ok(text)
 }
 
-fn middle(mut values: Vec<f64>) -> f64 {
+pub(crate) fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }

@@ -1,6 +1,12 @@
 //! Load from loopback: connections that ask, wait for the whole answer, and ask again.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -28,16 +34,47 @@ pub(crate) async fn keep_asking(
     connections: usize,
     length: Duration,
 ) -> Outcome<Load> {
+    let request = Arc::new(request.as_bytes().to_vec());
+    ask(port, connections, length, move || {
+        Some(Arc::clone(&request))
+    })
+    .await
+}
+
+/// Sends each of `requests` once, over `connections` connections, for at most so long.
+pub(crate) async fn ask_each(
+    port: u16,
+    requests: Arc<Vec<Vec<u8>>>,
+    connections: usize,
+    length: Duration,
+) -> Outcome<Load> {
+    let next = AtomicUsize::new(0);
+    ask(port, connections, length, move || {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        requests.get(index).cloned().map(Arc::new)
+    })
+    .await
+}
+
+async fn ask(
+    port: u16,
+    connections: usize,
+    length: Duration,
+    next: impl Fn() -> Option<Arc<Vec<u8>>> + Send + Sync + 'static,
+) -> Outcome<Load> {
+    let next = Arc::new(next);
     let mut tasks = JoinSet::new();
     let began = now();
     for _ in 0..connections {
-        let request = request.as_bytes().to_vec();
+        let next = Arc::clone(&next);
         tasks.spawn(async move {
             let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
             stream.set_nodelay(true)?;
             let mut times = Vec::new();
             let mut buffer = Vec::with_capacity(64 * 1024);
-            while began.elapsed() < length {
+            while began.elapsed() < length
+                && let Some(request) = next()
+            {
                 let asked = now();
                 stream.write_all(&request).await?;
                 read_answer(&mut stream, &mut buffer).await?;
@@ -60,6 +97,21 @@ pub(crate) async fn keep_asking(
         per_second: times.len() as f64 / elapsed.as_secs_f64(),
         p99,
     })
+}
+
+/// The head of one answer, whatever it says.
+pub(crate) async fn fetch_head(port: u16, request: &str) -> Outcome<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut buffer = Vec::new();
+    loop {
+        if stream.read_buf(&mut buffer).await? == 0 {
+            return Err("the server closed the connection".into());
+        }
+        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            return Ok(String::from_utf8_lossy(buffer.get(..end).unwrap_or_default()).into());
+        }
+    }
 }
 
 /// Downloads once; the time it took.

@@ -20,6 +20,7 @@ mod load;
 mod measure;
 mod report;
 mod sign;
+mod signed;
 
 use std::process::ExitCode;
 
@@ -34,7 +35,7 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// `cargo build --release --workspace && cargo run --release -p providore-benches`
 #[derive(Debug, Parser)]
 struct Args {
-    /// What to measure: sign, certificates, fleet, config, firmware; all of it by default.
+    /// What to measure: sign, certificates, fleet, config, guard, signed, firmware; all of it by default.
     what: Vec<String>,
     /// Fail if a figure misses its limit.
     #[arg(long)]
@@ -73,6 +74,12 @@ fn run(args: &Args) -> Outcome<bool> {
     }
     if wanted("config") {
         http::config(&mut report)?;
+    }
+    if wanted("guard") {
+        signed::guard(&mut report)?;
+    }
+    if wanted("signed") {
+        signed::config(&mut report)?;
     }
     if wanted("firmware") {
         http::firmware(&mut report)?;
