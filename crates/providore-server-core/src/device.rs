@@ -1,6 +1,6 @@
 //! What the server knows of a device.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{fmt, ops::RangeInclusive};
 
 use providore_pki::{Profile, profile::AltName};
@@ -29,7 +29,7 @@ pub struct Device {
     /// None for a secret that is too short or too long for the `Signed` dialect.
     keys: Option<Keys>,
     key_check: [u8; 8],
-    next: Option<Next>,
+    next: Option<Box<Next>>,
 }
 
 /// A secret that waits for the device to fetch it.
@@ -139,7 +139,7 @@ impl Device {
             keys,
             key_check,
         };
-        self.next = (key_check != self.key_check).then_some(next);
+        self.next = (key_check != self.key_check).then(|| Box::new(next));
         Ok(self)
     }
 

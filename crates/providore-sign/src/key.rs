@@ -154,17 +154,10 @@ impl SoftwareKey {
         })
     }
 
-    /// A key from what another key computed. HMAC fills a short key with zeros up to the block of
-    /// its hash (RFC 2104 section 2), so this is [`Self::new`] for a length that cannot be wrong.
+    /// A key from what another key computed.
     pub(crate) fn from_tag(tag: &ComputedTag) -> Self {
-        let mut block = Key::<HmacSha256>::default();
-        for (slot, byte) in block.iter_mut().zip(tag.as_bytes()) {
-            *slot = *byte;
-        }
-        let keyed = HmacSha256::new(&block);
-        block.fill(0);
         Self {
-            keyed,
+            keyed: HashedKey::from_tag(tag).0,
             running: None,
         }
     }
@@ -195,6 +188,32 @@ impl MacKey for SoftwareKey {
     #[inline]
     fn finish(&mut self) -> Result<ComputedTag, KeyError> {
         finish(&mut self.running)
+    }
+}
+
+/// A key that another one derived, ready for computations that borrow it; erased when dropped. Half
+/// the size of a [`SoftwareKey`], which has room for one of its own.
+#[derive(Clone)]
+pub(crate) struct HashedKey(HmacSha256);
+
+impl HashedKey {
+    /// HMAC fills a short key with zeros up to the block of its hash (RFC 2104 section 2), so this
+    /// is [`SoftwareKey::new`] for a length that cannot be wrong.
+    pub(crate) fn from_tag(tag: &ComputedTag) -> Self {
+        let mut block = Key::<HmacSha256>::default();
+        for (slot, byte) in block.iter_mut().zip(tag.as_bytes()) {
+            *slot = *byte;
+        }
+        let keyed = HmacSha256::new(&block);
+        block.fill(0);
+        Self(keyed)
+    }
+
+    pub(crate) const fn share(&self) -> SharedKey<'_> {
+        SharedKey {
+            keyed: &self.0,
+            running: None,
+        }
     }
 }
 

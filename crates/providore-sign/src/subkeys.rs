@@ -27,7 +27,7 @@ use core::fmt;
 
 use providore_wire::DeviceId;
 
-use crate::{ComputedTag, KeyError, MacKey, SoftwareKey};
+use crate::{ComputedTag, KeyError, MacKey, SoftwareKey, key::HashedKey};
 
 /// Begins the derivation of a device's secret from its group's.
 const DEVICE: &[u8] = b"providore/2 device";
@@ -85,6 +85,11 @@ impl SubKey {
     #[must_use]
     pub fn to_key(&self) -> SoftwareKey {
         SoftwareKey::from_tag(&self.0)
+    }
+
+    /// The key for computations that borrow it.
+    pub(crate) fn to_hashed(&self) -> HashedKey {
+        HashedKey::from_tag(&self.0)
     }
 
     /// The secret itself: input keying material, or what a factory writes into a device.

@@ -3,7 +3,8 @@
 use core::fmt;
 
 use crate::{
-    KeyError, MacKey, SharedKey, SoftwareKey,
+    KeyError, MacKey, SharedKey,
+    key::HashedKey,
     subkeys::{self, Purpose},
 };
 #[cfg(feature = "content-coding")]
@@ -15,8 +16,8 @@ use crate::{content_coding::ContentKey, subkeys::SubKey};
 /// in hardware.
 #[derive(Clone)]
 pub struct Keys {
-    requests: SoftwareKey,
-    responses: SoftwareKey,
+    requests: HashedKey,
+    responses: HashedKey,
     #[cfg(feature = "content-coding")]
     content: SubKey,
 }
@@ -28,8 +29,8 @@ impl Keys {
     /// What the key reports.
     pub fn derive(secret: &mut (impl MacKey + ?Sized)) -> Result<Self, KeyError> {
         Ok(Self {
-            requests: subkeys::derive(secret, Purpose::Request)?.to_key(),
-            responses: subkeys::derive(secret, Purpose::Response)?.to_key(),
+            requests: subkeys::derive(secret, Purpose::Request)?.to_hashed(),
+            responses: subkeys::derive(secret, Purpose::Response)?.to_hashed(),
             #[cfg(feature = "content-coding")]
             content: subkeys::derive(secret, Purpose::Content)?,
         })
