@@ -1,6 +1,8 @@
 //! Encrypted content.
 
-use providore_sign::content_coding::{ContentKey, DecodeError, Decoder, Encoder, RecordSize, Salt};
+use providore_sign::content_coding::{
+    self, ContentKey, DecodeError, Decoder, Encoder, RecordSize, Salt,
+};
 
 const KEY: ContentKey<'static> = ContentKey::new(b"the sub-key for content");
 
@@ -37,6 +39,31 @@ pub fn content_decoder(data: &[u8]) {
         rest[16..20].copy_from_slice(&coded[16..20]);
         assert_eq!(rest, coded);
         assert_eq!(released, content);
+    }
+}
+
+/// The same input: what lies in one buffer is accepted if it is accepted as it comes in, and is
+/// then the same content.
+pub fn decode_in_place(data: &[u8]) {
+    let [how, at, size, encode_by, decode_by, content @ ..] = data else {
+        return;
+    };
+    let mut buffer = if *how == 7 {
+        content.to_vec()
+    } else {
+        let size = RecordSize::new(u32::from(*size) + 18).expect("within the limits");
+        let coded = encode(content, size, usize::from(*encode_by) + 1, *how == 1);
+        change(&coded, *how, usize::from(*at), size.get())
+    };
+    let (released, outcome) = decode(&buffer, usize::from(*decode_by) + 1);
+    let length = buffer.len();
+    match content_coding::decode_in_place(KEY, &mut buffer) {
+        Ok(plain) => {
+            assert_eq!(plain, released);
+            assert_eq!(outcome, Ok(plain.len() as u64));
+            assert!(plain.len() < length);
+        }
+        Err(error) => assert!(outcome.is_err(), "{error} where it lies, not as it comes"),
     }
 }
 

@@ -13,7 +13,11 @@ mod fields;
 pub mod machines;
 pub mod messages;
 pub mod server;
+pub mod server_signed;
+pub mod signed_exchange;
+pub mod signed_heads;
 pub mod structured;
+mod tampering;
 pub mod values;
 
 /// A fuzz target.
@@ -39,6 +43,7 @@ targets! {
     client::exchange,
     client::server_address,
     coding::content_decoder,
+    coding::decode_in_place,
     machines::replay_guard,
     machines::response_verifier,
     messages::request_head,
@@ -47,13 +52,19 @@ targets! {
     server::devices_json,
     server::file_name,
     server::server_handle,
+    server_signed::server_signed,
+    signed_exchange::signed_exchange,
+    signed_heads::signed_request_head,
+    signed_heads::signed_response_head,
     structured::content_digest,
     structured::signature_base,
     structured::signature_input,
     structured::structured_dictionary,
     structured::structured_vs_sfv,
     values::authorization,
+    values::challenge,
     values::device_id,
+    values::nonce,
     values::signature,
     values::target,
     values::timestamp,

@@ -16,7 +16,9 @@ use providore_sign::{
     SoftwareKey,
     original::{RequestToSign, ResponsePolicy, ResponseVerifier, sign_request},
 };
-use providore_wire::{DeviceId, Method, Route, Target, Timestamp, original::ResponseHead};
+use providore_wire::{
+    DeviceId, FirmwareVersion, Method, Route, Target, Timestamp, original::ResponseHead,
+};
 
 use crate::{
     certificates::{CA, NOW_UNIX},
@@ -212,35 +214,38 @@ fn assert_verifies(answer: &Answer, now: Timestamp) {
     }
 }
 
-const IMAGE: &[u8] = b"an image of some length";
+pub(crate) const IMAGE: &[u8] = b"an image of some length";
+
+pub(crate) static AUTHORITY: LazyLock<providore_pki::LocalCa> = LazyLock::new(|| {
+    let (key, chain) = (CA.issuer_key().clone(), CA.chain_pem());
+    providore_pki::LocalCa::open(key, chain, NOW_UNIX).expect("our own chain")
+});
+
+/// Two releases for one board: from 1.0.0 the way leads to 2.0.0.
+pub(crate) fn releases() -> Vec<Release> {
+    let name = |text: &str| text.parse::<FirmwareVersion>().expect("a version");
+    let release = |version, next: Option<&str>| Release {
+        hardware: name("board"),
+        version: name(version),
+        file: None,
+        config: None,
+        next: next.map(name),
+    };
+    vec![release("1.0.0", Some("2.0.0")), release("2.0.0", None)]
+}
 
 fn server() -> Server<MemoryStore> {
     let store = MemoryStore::default();
     let mut record = Device::new(device(), SECRET, Dialect::Original).expect("a device");
-    let (old, new) = (
-        "1.0.0".parse().expect("a version"),
-        "2.0.0".parse().expect("a version"),
-    );
-    let hardware: providore_wire::FirmwareVersion = "board".parse().expect("a name");
-    for (version, next) in [(&old, Some(&new)), (&new, None)] {
-        record.releases.push(Release {
-            hardware: hardware.clone(),
-            version: providore_wire::FirmwareVersion::clone(version),
-            file: None,
-            config: None,
-            next: next.cloned(),
-        });
-    }
+    record.releases = releases();
+    let newest = record.releases.last().expect("two").clone();
     block_on(async {
         store.put_device(record).await;
         store
             .put_config(device(), None, &b"{\"interval\":60}"[..])
             .await;
-        store.put_image(hardware, new, IMAGE).await;
-    });
-    static AUTHORITY: LazyLock<providore_pki::LocalCa> = LazyLock::new(|| {
-        let (key, chain) = (CA.issuer_key().clone(), CA.chain_pem());
-        providore_pki::LocalCa::open(key, chain, NOW_UNIX).expect("our own chain")
+        let (hardware, version) = (newest.hardware, newest.version);
+        store.put_image(hardware, version, IMAGE).await;
     });
     let start = Start {
         at: now(),
@@ -262,7 +267,7 @@ fn device() -> DeviceId {
     "d8fa0180".parse().expect("an id")
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     i64::try_from(NOW_UNIX)
         .ok()
         .and_then(Timestamp::from_unix)

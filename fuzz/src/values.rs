@@ -1,10 +1,15 @@
 //! Parsers of one value.
 
-use std::path::{Component, Path};
+use std::{
+    path::{Component, Path},
+    sync::LazyLock,
+};
 
+use providore_sign::{Refusal, signed::ChallengeKey};
 use providore_wire::{
     DeviceId, FirmwareVersion, ParseError, Route, Signature, Target, Timestamp,
     original::Authorization,
+    signed::{Challenge, Nonce},
 };
 
 /// `Authorization: Hmac …`: what is read is written in one spelling and read again.
@@ -131,6 +136,66 @@ pub fn target(data: &[u8]) {
             }
         }
         Err(error) => assert_inside(error, data),
+    }
+}
+
+static CHALLENGES: LazyLock<ChallengeKey> =
+    LazyLock::new(|| ChallengeKey::new(&[7; 32]).expect("32 bytes"));
+
+/// Challenges: the text as it was sent, and none counts but one that was issued, in its time.
+///
+/// An input is a text, and 10 bytes of it are the randomness, the age and a bit to flip.
+pub fn challenge(data: &[u8]) {
+    let now = Timestamp::from_unix(1_767_323_045).expect("a date");
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let fits = (Challenge::MIN_LEN..=Challenge::MAX_LEN).contains(&data.len());
+    match Challenge::parse(data) {
+        Ok(read) => {
+            assert!(fits && data.iter().all(allowed));
+            assert_eq!(read.as_str().as_bytes(), data);
+            assert_eq!(CHALLENGES.check(&read, now), Err(Refusal::ForeignChallenge));
+        }
+        Err(error) => {
+            assert!(!fits || !data.iter().all(allowed));
+            assert!(error.offset() <= data.len());
+        }
+    }
+    let Some(([r0, r1, r2, r3, r4, r5, r6, r7, age_s, at], _)) = data.split_first_chunk() else {
+        return;
+    };
+    let random = [*r0, *r1, *r2, *r3, *r4, *r5, *r6, *r7];
+    let age_s = i64::from(age_s.cast_signed());
+    let issued = CHALLENGES.issue(now, random).expect("issues");
+    let verdict = CHALLENGES.check(&issued, now.saturating_add(age_s));
+    match age_s {
+        0..=60 => assert_eq!(verdict, Ok(now)),
+        _ => assert_eq!(verdict, Err(Refusal::OldChallenge { age_s })),
+    }
+    let mut changed = issued.as_str().as_bytes().to_vec();
+    let place = usize::from(*at) % changed.len();
+    changed[place] ^= 1 << (random[0] % 8);
+    if let Ok(changed) = Challenge::parse(&changed) {
+        let verdict = CHALLENGES.check(&changed, now);
+        assert_eq!(verdict, Err(Refusal::ForeignChallenge));
+    }
+}
+
+/// Nonces: one spelling of 16 bytes.
+pub fn nonce(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else {
+        return;
+    };
+    let digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    // Four bits are left over in the last digit.
+    let ends = text.ends_with(['A', 'Q', 'g', 'w']);
+    let fits = text.len() == Nonce::TEXT_LEN && text.bytes().all(digit) && ends;
+    match Nonce::parse(text) {
+        Ok(read) => {
+            assert!(fits);
+            assert_eq!(read.to_text().as_str(), text);
+            assert_eq!(Nonce::new(*read.as_bytes()), read);
+        }
+        Err(_) => assert!(!fits),
     }
 }
 
