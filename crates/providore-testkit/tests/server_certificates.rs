@@ -190,6 +190,16 @@ fn the_same_csr_gets_the_same_certificate_for_two_hours() {
 }
 
 #[test]
+fn a_request_of_a_slow_clock_issues_nothing() {
+    let scene = Scene::new("dev1");
+    let message = scene.peer.post_csr(&scene.peer.csr(1), at(0));
+    assert_eq!(scene.post(&message, 31).status, 503);
+    assert_eq!(scene.log(), Vec::new());
+    let message = scene.peer.post_csr(&scene.peer.csr(1), at(1));
+    assert_eq!(scene.post(&message, 31).status, 200);
+}
+
+#[test]
 fn another_csr_gets_another_certificate_at_once() {
     let scene = Scene::new("dev1");
     let (first, second) = (scene.enrol(1, 0), scene.enrol(2, 1));

@@ -41,10 +41,10 @@ pub(crate) fn moment() -> Moment {
     }
 }
 
-/// The moment at which this program starts to serve.
-pub(crate) fn start() -> Start {
+/// A server that remembers since then.
+pub(crate) fn start(at: Timestamp) -> Start {
     Start {
-        at: now(),
+        at,
         stranger: entropy(),
         challenges: entropy(),
     }

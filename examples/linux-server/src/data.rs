@@ -4,6 +4,7 @@
 //! DIR/configStore/devices.json   DIR/configStore/ID/…    devices, secrets, configurations
 //! DIR/firmwareStore/TYPE/VERSION/FILE                    images
 //! DIR/certificateStore/issued.jsonl                      what was issued and revoked
+//! DIR/certificateStore/last-seen                         the time, for the next start
 //! DIR/ca/{root.key,issuer.key,chain,stranger.key}        the CA
 //! ```
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod http;
+mod last_seen;
 mod limits;
 mod listen;
 mod tls;
@@ -19,6 +20,7 @@ use providore_server_core::{
 use providore_sign::{Freshness, original::RequestPolicy};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
+use self::last_seen::{LastSeen, State};
 use crate::{
     Common, clock,
     data::DataFolder,
@@ -160,6 +162,7 @@ pub(crate) struct App {
     metrics: PrometheusHandle,
     answer_seconds: metrics::Histogram,
     settings: File,
+    last_seen: LastSeen,
 }
 
 /// A server that runs.
@@ -249,7 +252,11 @@ impl App {
         };
         // First of all: who counts before there is a recorder counts for nobody.
         let metrics = metrics_recorder()?;
-        let server = Server::new(store, authority, core, &clock::start())
+        let last_seen = LastSeen::of(folder);
+        let now = clock::now();
+        let start = clock::start(last_seen.start(now));
+        last_seen.note_or_say(now, State::Running);
+        let server = Server::new(store, authority, core, &start)
             .or_fail("make the server")?
             .with_audit(audit::Log::new())
             .with_admission(limits::Devices::new(settings.limits.device_per_minute));
@@ -259,7 +266,17 @@ impl App {
             answer_seconds: metrics::histogram!("providore_answer_seconds"),
             metrics,
             settings: settings.clone(),
+            last_seen,
         })
+    }
+}
+
+impl App {
+    async fn note_the_time(&self, state: State) {
+        let last_seen = self.last_seen.clone();
+        let note = move || last_seen.note_or_say(clock::now(), state);
+        // What it has to say it has said.
+        let _ = tokio::task::spawn_blocking(note).await;
     }
 }
 
@@ -307,6 +324,9 @@ fn metrics_recorder() -> Outcome<PrometheusHandle> {
     Ok(HANDLE.get_or_init(|| handle).clone())
 }
 
+/// Two a second, for as long as [`last_seen::INTERVAL_S`].
+const TICKS_PER_NOTE: u32 = 2 * last_seen::INTERVAL_S;
+
 /// Sees changes on disk, and forgets addresses that went away.
 async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
@@ -314,7 +334,7 @@ async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = stopped.changed() => return,
+            _ = stopped.changed() => return app.note_the_time(State::Ended).await,
         }
         let refreshing = Arc::clone(&app);
         match tokio::task::spawn_blocking(move || refreshing.server.store().refresh()).await {
@@ -327,9 +347,10 @@ async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             _ => {}
         }
         count = count.wrapping_add(1);
-        if count.is_multiple_of(120) {
+        if count.is_multiple_of(TICKS_PER_NOTE) {
             app.addresses.forget_idle();
             app.metrics.run_upkeep();
+            app.note_the_time(State::Running).await;
         }
     }
 }

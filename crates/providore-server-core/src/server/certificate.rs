@@ -68,6 +68,16 @@ where
         let late_s = newest
             .filter(|newest| newest.at.seconds_since(moment.now) <= skew_s)
             .map_or(0, |newest| newest.at.seconds_since(asked.signed_since()));
+        // The device of a slow clock cannot accept the answer, and would ask for one after the other.
+        let slow_s = match asked.dialect() {
+            Dialect::Original => moment
+                .now
+                .seconds_since(asked.signed_since())
+                .saturating_sub(skew_s),
+            // It has no window that its own clock decides on.
+            _ => 0,
+        };
+        let late_s = late_s.max(slow_s);
         let old = usage == Use::Repeated || late_s > 0;
         let counts = skew_s.saturating_neg()..=i64::from(self.settings.same_csr_s);
         let known = issued.iter().rev().find(|entry| {
