@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use providore_sign::{
-    BoundedReplayGuard, ReplayGuard as _, ReplayLimits, SoftwareKey, Use,
+    BoundedReplayGuard, HeaderInstructions, ReplayGuard as _, ReplayLimits, SoftwareKey, Use,
     signed::{
         ChallengeKey, Keys, RequestPolicy, RequestToSign, Validity, sign_request, verify_request,
     },
@@ -95,9 +95,9 @@ fn firmware(
 /// What a guard holds for 100,000 devices.
 pub(crate) fn guard(report: &mut Report) -> Outcome {
     const FLEET: usize = 100_000;
-    let policy_time = Timestamp::from_unix(1_767_323_045).ok_or("time")?;
+    let now = Timestamp::from_unix(1_767_323_045).ok_or("time")?;
     let keys = Keys::derive(&mut SoftwareKey::new(SECRET)?)?;
-    let started = policy_time.saturating_add(-3600);
+    let started = now.saturating_add(-3600);
     let policy = RequestPolicy::new(ChallengeKey::new(&[9; 32])?, started);
     let mut guard = BoundedReplayGuard::new(ReplayLimits::DEFAULT);
     let before = resident_mb_of(std::process::id())?;
@@ -106,7 +106,8 @@ pub(crate) fn guard(report: &mut Report) -> Outcome {
             let device = format!("device-{number:06}").parse()?;
             for count in 0..each {
                 let nonce = nonce(round, number.saturating_mul(4).saturating_add(count));
-                remember(&mut guard, &keys, &policy, &device, &nonce, policy_time)?;
+                let headers = sign(&keys, &device, &nonce, now)?;
+                remember(&mut guard, &keys, &policy, &headers, now)?;
             }
         }
         let held = resident_mb_of(std::process::id())? - before;
@@ -124,20 +125,31 @@ pub(crate) fn guard(report: &mut Report) -> Outcome {
     Ok(())
 }
 
+fn sign(
+    keys: &Keys,
+    device: &DeviceId,
+    nonce: &Nonce,
+    now: Timestamp,
+) -> Outcome<HeaderInstructions> {
+    let request = RequestToSign::new(device, Method::Get, Target::parse("/config")?);
+    Ok(sign_request(
+        keys,
+        &request,
+        Validity::window(now, 300),
+        nonce,
+    )?)
+}
+
 fn remember(
     guard: &mut BoundedReplayGuard,
     keys: &Keys,
     policy: &RequestPolicy,
-    device: &DeviceId,
-    nonce: &Nonce,
+    headers: &HeaderInstructions,
     now: Timestamp,
 ) -> Outcome {
-    let target = Target::parse("/config")?;
-    let request = RequestToSign::new(device, Method::Get, target);
-    let headers = sign_request(keys, &request, Validity::window(now, 300), nonce)?;
-    let fields: Vec<_> = headers.fields().collect();
-    let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
-    let head = RequestHead::parse(Method::Get, &target, fields)?;
+    let fields = headers.fields();
+    let fields = fields.map(|(name, value)| (name, value.as_bytes()));
+    let head = RequestHead::parse(Method::Get, &Target::parse("/config")?, fields)?;
     let verified = verify_request(head, b"", keys, policy, now)?;
     match guard.first_use(&verified.replay_token(), now) {
         Use::First => Ok(()),
