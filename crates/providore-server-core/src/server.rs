@@ -8,8 +8,9 @@ mod certificate;
 mod challenges;
 mod config;
 mod firmware;
-mod notes;
+mod report;
 mod secrecy;
+mod secret;
 mod signing;
 
 use alloc::{boxed::Box, string::String, vec::Vec};

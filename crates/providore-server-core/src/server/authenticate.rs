@@ -52,29 +52,30 @@ where
     ) -> Result<Admitted<'a>, Response<S::Image>> {
         let refused = match self.identify(request, target, moment).await {
             Ok(admitted) => return Ok(admitted),
-            Err(Refused::Fault(error)) => return Err(self.fault(&error)),
             Err(refused) => refused,
         };
-        if let Refused::Because(claimed, reason) = refused {
-            let claimed = claimed.as_ref();
-            self.audit
-                .record(&Event::Unauthenticated { claimed, reason });
-        }
-        self.unauthorized(moment).await
+        Err(match refused {
+            Refused::Fault(error) => self.fault(&error),
+            Refused::Because(claimed, reason) => {
+                let claimed = claimed.as_ref();
+                self.audit
+                    .record(&Event::Unauthenticated { claimed, reason });
+                self.unauthorized(moment).await
+            }
+        })
     }
 
     /// What every request gets that is not authenticated: the same bytes within a second, and all
     /// that a device needs to try again.
-    async fn unauthorized<'a>(&self, moment: &Moment) -> Result<Admitted<'a>, Response<S::Image>> {
-        let challenge = match self.challenge(moment).await {
-            Ok(challenge) => challenge,
-            Err(error) => return Err(self.fault(&error)),
-        };
-        Err(Problem::Unauthorized
-            .response()
-            .with("www-authenticate", "Hmac")
-            .with("accept-signature", ACCEPT_SIGNATURE)
-            .with("providore-challenge", String::from(challenge.as_str())))
+    async fn unauthorized(&self, moment: &Moment) -> Response<S::Image> {
+        match self.challenge(moment).await {
+            Ok(challenge) => Problem::Unauthorized
+                .response()
+                .with("www-authenticate", "Hmac")
+                .with("accept-signature", ACCEPT_SIGNATURE)
+                .with("providore-challenge", String::from(challenge.as_str())),
+            Err(error) => self.fault(&error),
+        }
     }
 
     async fn identify<'a>(
