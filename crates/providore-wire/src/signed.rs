@@ -30,6 +30,7 @@
 
 mod canonical;
 mod challenge;
+mod draft;
 mod error;
 mod fields;
 mod nonce;
@@ -38,6 +39,7 @@ mod request;
 mod response;
 
 pub use challenge::Challenge;
+pub use draft::ResponseDraft;
 pub use error::HeadError;
 pub use fields::{REQUEST_FIELDS, RESPONSE_FIELDS};
 pub use nonce::Nonce;
