@@ -68,6 +68,7 @@ mod query;
 
 pub use accept::{AcceptSignature, RequestedSignature};
 pub use base::Covering;
+pub(crate) use base::is_content;
 pub use component::{Component, ComponentName, Derived};
 pub use draft::{Draft, WrittenDraft};
 pub use fields::{SignatureInput, Signatures, signature_field};

@@ -28,7 +28,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod canonical;
 mod challenge;
+mod draft;
 mod error;
 mod fields;
 mod nonce;
@@ -37,6 +39,7 @@ mod request;
 mod response;
 
 pub use challenge::Challenge;
+pub use draft::ResponseDraft;
 pub use error::HeadError;
 pub use fields::{REQUEST_FIELDS, RESPONSE_FIELDS};
 pub use nonce::Nonce;

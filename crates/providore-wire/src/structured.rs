@@ -56,7 +56,7 @@ pub use string::QuotedString;
 pub(crate) use bytes::write_bytes;
 pub(crate) use class::{FIELD_NAME, is};
 pub(crate) use cursor::is_key;
-pub(crate) use item::write_integer;
+pub(crate) use item::{MAX_DIGITS, write_integer};
 
 /// The longest value in bytes: half of the 8 KiB that common servers accept for a whole head.
 pub const MAX_VALUE_LEN: usize = 4096;

@@ -1,14 +1,9 @@
 //! Responses: signed by the server, verified by the device.
 
-use heapless::Vec;
 use providore_wire::{
     DeviceId, Timestamp,
     digest_fields::DigestField,
-    message_signatures::{Component, Derived, Draft, ResponseParts},
-    signed::{
-        ALGORITHM, CHALLENGE_FIELD, Challenge, LABEL, Question, RESPONSE_FIELDS, RESPONSE_TAG,
-        ResponseHead,
-    },
+    signed::{CHALLENGE_FIELD, Challenge, LABEL, Question, ResponseDraft, ResponseHead},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -26,7 +21,8 @@ pub struct ResponseToSign<'a, F> {
     pub device: &'a DeviceId,
     /// The status.
     pub status: u16,
-    /// The fields that it has so far. Those of [`RESPONSE_FIELDS`] are signed.
+    /// The fields that it has so far. Those of
+    /// [`RESPONSE_FIELDS`](providore_wire::signed::RESPONSE_FIELDS) are signed.
     pub fields: F,
     /// The SHA-256 of the content, as it is sent; `None` if there is none.
     pub content_sha256: Option<[u8; 32]>,
@@ -57,62 +53,24 @@ where
         .map(|digest| ("content-digest", digest.as_str()));
     let challenge = (CHALLENGE_FIELD, response.challenge.as_str());
     let ours = || digest.into_iter().chain([challenge]);
-    let mut values = [None; RESPONSE_FIELDS.len()];
-    for (field, value) in response.fields.clone() {
-        place(&mut values, field, value)?;
-    }
-    for (field, value) in ours() {
-        place(&mut values, field, value.as_bytes())?;
-    }
-    let present = || {
-        let slots = RESPONSE_FIELDS.iter().zip(values.iter());
-        slots.filter_map(|(name, value)| Some((*name, (*value)?)))
-    };
-    let components: Vec<_, MAX_COMPONENTS> = [Component::derived(Derived::Status)]
-        .into_iter()
-        .chain(present().map(|(name, _)| Component::field(name)))
-        .chain(question.components())
-        .collect();
-    let draft = Draft::new(&components)
-        .created(response.created.unix())
-        .key_id(response.device.as_str())
-        .algorithm(ALGORITHM)
-        .tag(RESPONSE_TAG)
-        .write::<{ HeaderInstructions::MAX_PARAMETERS }>()?;
-    let parts = ResponseParts {
-        status: response.status,
-        fields: present(),
-        request: Some(question.parts()),
-    };
+    let of_response = response.fields.clone().into_iter();
+    let fields = of_response.map(|(name, value)| -> (&str, &[u8]) { (name, value) });
+    let fields = fields.chain(ours().map(|(name, value)| (name, value.as_bytes())));
+    let draft = ResponseDraft::new(response.status, question, fields);
+    let draft = draft.map_err(|_| KeyError::Message)?;
+    let parameters = draft
+        .parameters::<{ HeaderInstructions::MAX_PARAMETERS }>(response.device, response.created)?;
     let mut key = keys.responses();
     key.begin()?;
-    parts.signature_base(&draft, |piece| key.update(piece))?;
+    draft.signature_base(parameters.as_str(), |piece| key.update(piece))?;
     let signature = key.finish()?.publish();
     let mut headers = HeaderInstructions::default();
     for (name, value) in ours() {
         headers.push(name, value);
     }
-    headers.push_signature(LABEL, draft.as_str(), &signature)?;
+    headers.push_signature(LABEL, parameters.as_str(), &signature)?;
     Ok(headers)
 }
-
-/// Puts a value where its field stands in the profile, if it does.
-fn place<'v>(
-    values: &mut [Option<&'v [u8]>; RESPONSE_FIELDS.len()],
-    field: &str,
-    value: &'v [u8],
-) -> Result<(), KeyError> {
-    for (name, slot) in RESPONSE_FIELDS.iter().zip(values) {
-        // Whoever reads two would have to choose.
-        if name.eq_ignore_ascii_case(field) && slot.replace(value).is_some() {
-            return Err(KeyError::Message);
-        }
-    }
-    Ok(())
-}
-
-/// The status, every field of the profile, and what binds to the question.
-const MAX_COMPONENTS: usize = 1 + RESPONSE_FIELDS.len() + 4;
 
 /// Verifies a response in constant memory while its body streams by.
 ///

@@ -88,13 +88,18 @@ fn write_line<E: From<ParseError>>(
     component: &Component<'_>,
     sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    // Without a way out: a compiler makes it look at many at once.
-    let allowed = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
-    if line.iter().fold(true, |all, byte| all & allowed(byte)) {
+    if is_content(line) {
         sink(line)
     } else {
         Err(component.fails(ParseErrorKind::UnexpectedByte).into())
     }
+}
+
+/// Whether the bytes can stand in a line of the base.
+pub(crate) fn is_content(line: &[u8]) -> bool {
+    // Without a way out: a compiler makes it look at many at once.
+    let allowed = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+    line.iter().fold(true, |all, byte| all & allowed(byte))
 }
 
 /// Section 2.2.9: three digits.

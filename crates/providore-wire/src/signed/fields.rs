@@ -56,6 +56,7 @@ impl<'a, const N: usize> Found<'a, N> {
                         return Err(HeadError::Field { name, cause });
                     }
                     *slot = Some(trim(value));
+                    break;
                 }
             }
         }
@@ -74,6 +75,11 @@ impl<'a, const N: usize> Found<'a, N> {
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
         let pairs = self.names.iter().zip(&self.values);
         pairs.filter_map(|(name, value)| value.map(|_| *name))
+    }
+
+    /// The values, each in the place of its name.
+    pub(super) const fn values(&self) -> [Option<&'a [u8]>; N] {
+        self.values
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&'a [u8]> {

@@ -41,6 +41,18 @@ impl<'a> Question<'a> {
         self.label
     }
 
+    /// Method, path and query as they are signed, the query without its question mark.
+    pub(super) fn target(&self) -> (&'a str, &'a str, &'a str) {
+        let path = if self.path.is_empty() { "/" } else { self.path };
+        (self.method, path, self.query.unwrap_or_default())
+    }
+
+    /// The member of the field `signature` under the label.
+    pub(super) fn signature(&self) -> Option<&str> {
+        let member = self.signature.as_str().strip_prefix(self.label)?;
+        member.strip_prefix('=')
+    }
+
     /// The components that bind a response to this question, as the RFC writes them with `;req`.
     #[must_use]
     pub const fn components(&self) -> [Component<'a>; 4] {

@@ -2,12 +2,13 @@
 
 use super::{
     CHALLENGE_FIELD, Challenge, Found, HeadError, Nonce, Question, REQUEST_FIELDS, REQUEST_TAG,
+    canonical::{self, CanonicalRequest},
     fields::Ours,
 };
 use crate::{
     DeviceId, FirmwareVersion, Method, ParseError, Signature, Target, Timestamp,
     digest_fields::DigestField,
-    message_signatures::{ComponentName, Derived, RequestParts},
+    message_signatures::{ComponentName, Derived, RequestParts, SignatureParameters},
 };
 
 /// The signed part of a request's head: a claim, until `providore-sign` has verified it.
@@ -17,11 +18,23 @@ pub struct RequestHead<'a> {
     path: &'a str,
     query: Option<&'a str>,
     fields: Found<'a, 7>,
-    ours: Ours<'a>,
+    label: &'a str,
+    parameters: Parameters<'a>,
+    signature: Signature,
     device: DeviceId,
     nonce: Nonce,
     validity: Validity,
     content_digest: Option<[u8; 32]>,
+}
+
+/// The parameters of the signature.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is no heap to put it on")]
+enum Parameters<'a> {
+    /// The text, of what is written as this implementation would.
+    Canonical(&'a str),
+    /// Any other.
+    General(SignatureParameters<'a>),
 }
 
 /// Why a request says that it is fresh.
@@ -52,6 +65,47 @@ impl<'a> RequestHead<'a> {
     where
         F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
     {
+        match Self::parse_canonical(method, target, &fields) {
+            Some(head) => Ok(head),
+            None => Self::parse_general(method, target, fields),
+        }
+    }
+
+    /// Reads what this implementation writes, and nothing else.
+    pub(super) fn parse_canonical<F>(
+        method: Method,
+        target: &Target<'a>,
+        fields: &F,
+    ) -> Option<Self>
+    where
+        F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
+    {
+        let found = Found::among(&REQUEST_FIELDS, fields.clone()).ok()?;
+        let ours = CanonicalRequest::read(fields.clone(), &found)?;
+        Some(Self {
+            method,
+            path: target.path(),
+            query: target.query(),
+            label: ours.label,
+            parameters: Parameters::Canonical(ours.list),
+            signature: ours.signature,
+            device: ours.device,
+            nonce: ours.nonce,
+            validity: ours.validity,
+            content_digest: found.parse("content-digest", sha256).ok()?.flatten(),
+            fields: found,
+        })
+    }
+
+    /// Reads whatever the grammar and the profile allow.
+    pub(super) fn parse_general<F>(
+        method: Method,
+        target: &Target<'a>,
+        fields: F,
+    ) -> Result<Self, HeadError>
+    where
+        F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
+    {
         let ours = Ours::find(REQUEST_TAG, &fields)?;
         ours.check_parameters()?;
         let found = Found::among(&REQUEST_FIELDS, fields)?;
@@ -70,7 +124,9 @@ impl<'a> RequestHead<'a> {
             validity: validity(&ours, &found)?,
             content_digest: found.parse("content-digest", sha256)?.flatten(),
             fields: found,
-            ours,
+            label: ours.label,
+            parameters: Parameters::General(ours.parameters),
+            signature: ours.signature,
         })
     }
 
@@ -119,13 +175,13 @@ impl<'a> RequestHead<'a> {
     /// The label of the signature.
     #[must_use]
     pub const fn label(&self) -> &'a str {
-        self.ours.label
+        self.label
     }
 
     /// The signature.
     #[must_use]
     pub const fn signature(&self) -> &Signature {
-        &self.ours.signature
+        &self.signature
     }
 
     /// The bytes under the signature, piece by piece.
@@ -136,6 +192,13 @@ impl<'a> RequestHead<'a> {
         &self,
         sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        let parameters = match &self.parameters {
+            Parameters::Canonical(list) => {
+                let target = (self.path, self.query);
+                return canonical::write_base((self.method, target), &self.fields, list, sink);
+            }
+            Parameters::General(parameters) => parameters,
+        };
         let parts = RequestParts {
             method: self.method.as_str(),
             scheme: "",
@@ -144,14 +207,14 @@ impl<'a> RequestHead<'a> {
             query: self.query,
             fields: self.fields.iter(),
         };
-        parts.signature_base(&self.ours.parameters, sink)
+        parts.signature_base(parameters, sink)
     }
 
     /// The question that a response is bound to.
     #[must_use]
     pub fn question(&self) -> Question<'a> {
         let target = (self.method.as_str(), self.path, self.query);
-        Question::new(target, self.ours.label, &self.ours.signature)
+        Question::new(target, self.label, &self.signature)
     }
 }
 

@@ -250,7 +250,7 @@ impl<'a> BareItem<'a> {
 }
 
 /// A sign and 15 digits; section 3.3.1 allows no more.
-const MAX_DIGITS: usize = 15;
+pub(crate) const MAX_DIGITS: usize = 15;
 
 fn read_integer(cursor: &mut Cursor<'_>) -> Result<i64, ParseError> {
     let start = cursor.offset();
