@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod client;
 pub mod coding;
 mod fields;
+pub mod firmware;
 pub mod machines;
 pub mod messages;
 pub mod server;
@@ -39,6 +40,7 @@ targets! {
     client::exchange,
     client::server_address,
     coding::content_decoder,
+    firmware::manifest,
     machines::replay_guard,
     machines::response_verifier,
     messages::request_head,

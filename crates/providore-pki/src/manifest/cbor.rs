@@ -156,7 +156,7 @@ mod tests {
         let mut length = 0;
         write_head(Major::Unsigned, value, &mut |bytes| {
             written[length..][..bytes.len()].copy_from_slice(bytes);
-            length += bytes.len();
+            length = length.saturating_add(bytes.len());
         });
         assert_eq!(&written[..length], expected);
         let mut reader = Reader::new(&written[..length], 0);

@@ -1,4 +1,10 @@
 //! Firmware manifests: what is written, and everything else that is refused.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 use proptest::prelude::*;
 use providore_pki::{
@@ -153,15 +159,19 @@ fn there_is_one_way_to_write_a_manifest() {
     assert_eq!(builder.sign(&mut key(1)).unwrap(), manifest());
 }
 
+/// The order of P-256.
+const ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
 #[test]
 fn the_other_spelling_of_a_signature_counts_as_well() {
     let mut bytes = manifest();
     let at = bytes.len() - 32;
-    let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
     let mut borrow = 0;
     for place in (0..32).rev() {
-        let digit = i16::from_str_radix(&order[2 * place..][..2], 16).unwrap();
-        let difference = digit - i16::from(bytes[at + place]) - borrow;
+        let difference = i16::from(ORDER[place]) - i16::from(bytes[at + place]) - borrow;
         borrow = i16::from(difference < 0);
         bytes[at + place] = difference.rem_euclid(256) as u8;
     }

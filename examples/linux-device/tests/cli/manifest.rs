@@ -67,7 +67,7 @@ fn an_image_that_was_changed_is_refused_at_its_chunk() {
     let image = "firmware".repeat(375);
     for (changed, why) in [
         (
-            image.replacen("fire", "bare", 1),
+            image.replacen("firm", "hard", 1),
             "chunk 0 has another digest",
         ),
         (image[..2999].into(), "chunk 2 has another length"),
