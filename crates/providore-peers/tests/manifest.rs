@@ -1,11 +1,6 @@
 //! The Python packages `cbor2` and `cryptography` and we: firmware manifests.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use providore_peers::Python;
 use providore_pki::{

@@ -70,7 +70,10 @@ fn an_image_that_was_changed_is_refused_at_its_chunk() {
             image.replacen("firm", "hard", 1),
             "chunk 0 has another digest",
         ),
-        (image[..2999].into(), "chunk 2 has another length"),
+        (
+            image.trim_end_matches('e').into(),
+            "chunk 2 has another length",
+        ),
         (image.clone() + "x", "longer than the manifest says"),
     ] {
         home.write("app.bin", &changed);
