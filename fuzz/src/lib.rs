@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod client;
 pub mod coding;
 mod fields;
+pub mod firmware;
 pub mod machines;
 pub mod messages;
 pub mod server;
@@ -44,6 +45,7 @@ targets! {
     client::server_address,
     coding::content_decoder,
     coding::decode_in_place,
+    firmware::manifest,
     machines::replay_guard,
     machines::response_verifier,
     messages::request_head,

@@ -7,7 +7,7 @@ use std::{
 
 use providore_sign::{Refusal, signed::ChallengeKey};
 use providore_wire::{
-    DeviceId, FirmwareVersion, ParseError, Route, Signature, Target, Timestamp,
+    DeviceId, FirmwareVersion, HardwareType, ParseError, Route, Signature, Target, Timestamp,
     original::Authorization,
     signed::{Challenge, Nonce},
 };
@@ -27,9 +27,12 @@ pub fn authorization(data: &[u8]) {
     }
 }
 
-/// Device ids and firmware versions: kept as sent, and one plain name to a file system.
+/// Device ids, firmware versions and hardware types: kept as sent, and one plain name to a file system.
 pub fn device_id(data: &[u8]) {
     let version = FirmwareVersion::parse(data);
+    let hardware = HardwareType::parse(data).map(|hardware| hardware.to_string());
+    let same = version.as_ref().map(ToString::to_string);
+    assert_eq!(hardware, same.map_err(|error| *error));
     match DeviceId::parse(data) {
         Ok(id) => {
             assert_eq!(id.as_str().as_bytes(), data);

@@ -1,4 +1,4 @@
-"""The packages http-message-signatures and http_ece, for a program that speaks JSON.
+"""The packages http-message-signatures, http_ece, cbor2 and cryptography, for a program that speaks JSON.
 
 One question a line on standard input, one answer a line on standard output: {"is": ...}, or
 {"refused": "why"} where the package refuses what it was given. Anything else is a mistake of this
@@ -9,7 +9,11 @@ import datetime
 import json
 import sys
 
+import cbor2
 import http_ece
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from http_message_signatures import (
     HTTPMessageSigner,
     HTTPMessageSignaturesException,
@@ -165,12 +169,54 @@ def decrypt(question):
     return http_ece.decrypt(content, key=key, version="aes128gcm").hex()
 
 
-QUESTIONS = {function.__name__: function for function in (verify, base, signature, sign, encrypt, decrypt)}
+def to_sign(protected, payload):
+    """The Sig_structure of a COSE_Sign1 (RFC 9052, 4.4) without external data."""
+    return cbor2.dumps(["Signature1", protected, b"", payload], canonical=True)
+
+
+def shown(members):
+    """Pairs of a key and what JSON can hold; bytes become hexadecimal digits."""
+    return [[key, {"bytes": value.hex()} if isinstance(value, bytes) else value] for key, value in members.items()]
+
+
+def hidden(members):
+    return {key: bytes.fromhex(value["bytes"]) if isinstance(value, dict) else value for key, value in members}
+
+
+def cose_verify(question):
+    """What a COSE_Sign1 with ES256 holds, if it is signed and in its one deterministic form."""
+    written = bytes.fromhex(question["signed"])
+    item = cbor2.loads(written)
+    protected, unprotected, payload, signature = item.value
+    header, members = cbor2.loads(protected), cbor2.loads(payload)
+    for read, form in ((item, written), (header, protected), (members, payload)):
+        if cbor2.dumps(read, canonical=True) != form:
+            raise InvalidSignature("not deterministic")
+    point = bytes.fromhex(question["public"])
+    key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    r, s = (int.from_bytes(signature[at : at + 32], "big") for at in (0, 32))
+    der = utils.encode_dss_signature(r, s)
+    key.verify(der, to_sign(protected, payload), ec.ECDSA(hashes.SHA256()))
+    return [item.tag, shown(header), shown(unprotected), shown(members)]
+
+
+def cose_sign(question):
+    protected, payload = (cbor2.dumps(hidden(question[name]), canonical=True) for name in ("header", "members"))
+    key = ec.derive_private_key(int(question["scalar"], 16), ec.SECP256R1())
+    r, s = utils.decode_dss_signature(key.sign(to_sign(protected, payload), ec.ECDSA(hashes.SHA256())))
+    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    return cbor2.dumps(cbor2.CBORTag(18, [protected, {}, payload, signature]), canonical=True).hex()
+
+
+QUESTIONS = {
+    function.__name__: function
+    for function in (verify, base, signature, sign, encrypt, decrypt, cose_verify, cose_sign)
+}
 
 for line in sys.stdin:
     question = json.loads(line)
     try:
         answer = {"is": QUESTIONS[question["ask"]](question)}
-    except (HTTPMessageSignaturesException, http_ece.ECEException) as refusal:
+    except (HTTPMessageSignaturesException, http_ece.ECEException, InvalidSignature) as refusal:
         answer = {"refused": str(refusal) or type(refusal).__name__}
     print(json.dumps(answer), flush=True)

@@ -20,7 +20,7 @@
 //! |---|---|
 //! | [`Peer`], [`Message`], [`Wanted`] | what is asked of an implementation |
 //! | [`Httpsig`] | the crate `httpsig`: RFC 9421 |
-//! | [`Python`] | the packages `http-message-signatures`: RFC 9421, RFC 9530; and `http_ece`: RFC 8188 |
+//! | [`Python`] | the packages `http-message-signatures`: RFC 9421, RFC 9530; `http_ece`: RFC 8188; `cbor2` and `cryptography`: RFC 8949 and ES256 of RFC 9053 |
 //! | [`suite`] | the four ways |
 //!
 //! `httpsig` needs nothing and runs in every `cargo test`. Python needs a virtual environment; its

@@ -100,6 +100,33 @@ impl Python {
         bytes(&signature.expect("http-message-signatures reads it"))
     }
 
+    /// Reads and verifies a `COSE_Sign1` with `cbor2` and `cryptography`: its tag, its protected and
+    /// unprotected header and its payload, as pairs; byte strings are `{"bytes": hexadecimal}`.
+    ///
+    /// # Errors
+    /// Why it refuses: the signature, or a form that is not deterministic.
+    pub fn cose_verify(&mut self, public: &[u8], signed: &[u8]) -> Result<Value, String> {
+        self.ask(&json!({
+            "ask": "cose_verify",
+            "public": encode_string(public),
+            "signed": encode_string(signed),
+        }))
+    }
+
+    /// Signs a `COSE_Sign1` of these pairs with `cbor2` and `cryptography`.
+    ///
+    /// # Panics
+    /// If it refuses to.
+    pub fn cose_sign(&mut self, scalar: &[u8; 32], header: &Value, members: &Value) -> Vec<u8> {
+        let signed = self.ask(&json!({
+            "ask": "cose_sign",
+            "scalar": encode_string(scalar),
+            "header": header,
+            "members": members,
+        }));
+        bytes(&signed.expect("cryptography signs"))
+    }
+
     fn ask(&mut self, question: &Value) -> Result<Value, String> {
         let ended = "peers.py has ended; what it said is above. If it did not find a package:";
         let questions = self.questions.as_mut().expect("it runs");

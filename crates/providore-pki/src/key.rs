@@ -108,6 +108,15 @@ impl PublicKey {
         self.0
     }
 
+    /// Reads the DER `SubjectPublicKeyInfo` of an uncompressed point, which has one spelling.
+    ///
+    /// # Errors
+    /// [`KeyError::InvalidPublicKey`] for any other key and for a point off the curve.
+    pub fn from_spki_der(der: &[u8]) -> Result<Self, KeyError> {
+        let point = der.strip_prefix(&SPKI_HEAD);
+        Self::from_sec1(point.ok_or(KeyError::InvalidPublicKey)?)
+    }
+
     /// The DER `SubjectPublicKeyInfo` (RFC 5480, 2), as it stands in requests and certificates.
     #[must_use]
     pub fn to_spki_der(&self) -> [u8; Self::SPKI_LEN] {
@@ -116,6 +125,17 @@ impl PublicKey {
             *to = *from;
         }
         der
+    }
+
+    /// Whether `signature` is this key's, over the message whose SHA-256 is `digest`.
+    #[cfg(feature = "manifest")]
+    pub(crate) fn has_signed(&self, digest: &[u8; 32], signature: &[u8; 64]) -> bool {
+        use p256::ecdsa::{Signature, signature::hazmat::PrehashVerifier as _};
+        let key = VerifyingKey::from_sec1_bytes(&self.0);
+        let signature = Signature::from_slice(signature);
+        key.is_ok_and(|key| {
+            signature.is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok())
+        })
     }
 }
 

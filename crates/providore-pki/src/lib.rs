@@ -36,6 +36,7 @@
 //! | `profile` | `alloc`: client and server certificates, alternative names |
 //! | `chain` | `alloc`: reading a certificate, checking a chain |
 //! | `crl` | `alloc`: revocation lists |
+//! | `manifest` | `manifest`: what the author of firmware signs; with `alloc` signing it |
 //!
 //! # Features
 //!
@@ -47,6 +48,7 @@
 //! | `p384` | P-384 keys in requests, P-384 issuers in chains |
 //! | `rsa` | RSA-2048 to RSA-4096 keys in requests, RSA issuers in chains (verifying only, by aws-lc-rs) |
 //! | `encrypted-keys` | key files under a password (PKCS#8, PBES2) |
+//! | `manifest` | firmware manifests (COSE): checking without an allocator, signing with `alloc` |
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
@@ -61,6 +63,8 @@ pub mod csr;
 #[cfg(feature = "alloc")]
 mod elements;
 pub mod key;
+#[cfg(feature = "manifest")]
+pub mod manifest;
 #[cfg(feature = "alloc")]
 mod peer_key;
 mod pem;

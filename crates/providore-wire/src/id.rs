@@ -1,4 +1,4 @@
-//! Device ids and firmware versions: bounded, checked, never usable as a path.
+//! Device ids, firmware versions and hardware types: bounded, checked, never usable as a path.
 //!
 //! ```text
 //! name  = nchar *( [ " " ] nchar )         ; 1 to 64 bytes, blanks only single and inside
@@ -41,6 +41,20 @@ pub struct DeviceId(Text<{ Self::MAX_LEN }>);
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FirmwareVersion(Text<{ Self::MAX_LEN }>);
+
+/// What an image is made for: one word for all devices that run the same image.
+///
+/// Held inline (no allocation), at most [`HardwareType::MAX_LEN`] bytes, compared for equality.
+///
+/// ```
+/// use providore_wire::HardwareType;
+///
+/// let hardware: HardwareType = "esp32-s3".parse()?;
+/// assert_eq!(hardware.as_str(), "esp32-s3");
+/// # Ok::<(), providore_wire::ParseError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HardwareType(Text<{ Self::MAX_LEN }>);
 
 macro_rules! name {
     ($type:ident) => {
@@ -96,6 +110,7 @@ macro_rules! name {
 
 name!(DeviceId);
 name!(FirmwareVersion);
+name!(HardwareType);
 
 fn parse_name<const N: usize>(bytes: &[u8]) -> Result<Text<N>, ParseError> {
     if bytes.is_empty() {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use providore_wire::Dialect;
+use providore_pki::manifest::ChunkSize;
+use providore_wire::{Dialect, FirmwareVersion, HardwareType};
 
 /// Keeps this machine's configuration, firmware and certificate current.
 ///
@@ -30,7 +31,7 @@ pub(crate) struct Cli {
     version: Option<bool>,
 }
 
-#[derive(Subcommand, Clone, Copy, PartialEq, Eq)]
+#[derive(Subcommand)]
 pub(crate) enum Command {
     /// Get a certificate, if there is none or its time has come (what happens without a command)
     #[command(
@@ -42,12 +43,14 @@ pub(crate) enum Command {
         after_help = "Example:\n  providore-device config --config-path /etc/app/config.json"
     )]
     Config,
-    /// Get and install new firmware, if some waits
+    /// Get and install new firmware, if some waits; or, for its author, sign and verify manifests
     #[command(
         after_help = "Example:\n  providore-device firmware --firmware-dir /opt/app/firmware \
-                      --hook /opt/app/restart"
+                      --hook /opt/app/restart\n\nThe commands below it are for the author of \
+                      firmware and ask no server. Neither the server nor the installation of \
+                      firmware looks at manifests yet."
     )]
-    Firmware,
+    Firmware(FirmwareArgs),
     /// Get the secret that is to replace the present one, if one waits; not while `run` is running,
     /// which does so by itself
     #[command(after_help = "Example:\n  providore-device secret --state-dir /var/lib/app")]
@@ -57,6 +60,111 @@ pub(crate) enum Command {
         after_help = "Example:\n  providore-device run --interval 3600 --hook /opt/app/restart"
     )]
     Run,
+}
+
+#[derive(Args)]
+pub(crate) struct FirmwareArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<FirmwareAction>,
+}
+
+/// What an author of firmware does, and whoever checks it.
+#[derive(Subcommand)]
+pub(crate) enum FirmwareAction {
+    /// Make the key pair of an author: FILE.pem, and FILE.pub.pem for the devices
+    #[command(
+        after_help = "Example:\n  PROVIDORE_AUTHOR_PASSWORD=… providore-device firmware keygen \
+                      -o author.pem\n\nWith the variable the private key is encrypted. Make two \
+                      pairs and keep them in different places: the second replaces the first."
+    )]
+    Keygen {
+        /// Where the private key goes (PKCS#8, P-256); a file that is there stays
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Sign the manifest of an image
+    #[command(
+        after_help = "Example:\n  providore-device firmware sign app.bin --key author.pem \\\n      \
+                      --type esp32-s3 --version 2.0.1 --sequence 7 -o app.bin.manifest\n\nThe \
+                      password of an encrypted key is in PROVIDORE_AUTHOR_PASSWORD."
+    )]
+    Sign(Box<SignArgs>),
+    /// Verify a manifest, and that the image is the one it describes
+    #[command(
+        after_help = "Example:\n  providore-device firmware verify app.bin app.bin.manifest \
+                      --author author.pub.pem --author second.pub.pem"
+    )]
+    Verify {
+        /// The image
+        image: PathBuf,
+        /// Its manifest
+        manifest: PathBuf,
+        /// Public key of a trusted author (PEM); up to four times
+        #[arg(long = "author", value_name = "FILE", required = true, action = ArgAction::Append)]
+        authors: Vec<PathBuf>,
+    },
+    /// Show what a manifest says, without verifying it
+    #[command(after_help = "Example:\n  providore-device firmware inspect app.bin.manifest --json")]
+    Inspect {
+        /// The manifest
+        manifest: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct SignArgs {
+    /// The image
+    pub(crate) image: PathBuf,
+
+    /// Private key of the author (PKCS#8, P-256), encrypted or not
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+
+    /// Hardware that the image is for
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) hardware: HardwareType,
+
+    /// Name of the release
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) version: FirmwareVersion,
+
+    /// Number of the release: from 1, higher than that of every release before it
+    #[arg(long, value_name = "N")]
+    pub(crate) sequence: u64,
+
+    /// Lowest number from which a device may upgrade directly
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) min_sequence: u64,
+
+    /// Bytes that a device checks at once: a power of two from 1KiB to 1MiB [default: 64KiB, more
+    /// for images over 125 MiB]
+    #[arg(long, value_name = "SIZE", value_parser = chunk_size)]
+    pub(crate) chunk_size: Option<ChunkSize>,
+
+    /// Where the manifest goes [default: IMAGE.manifest]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Replace a manifest that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// `65536`, `64KiB` or `1MiB`.
+fn chunk_size(text: &str) -> Result<ChunkSize, &'static str> {
+    let (digits, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
+        (Some(digits), _) => (digits, 1024),
+        (_, Some(digits)) => (digits, 1024 * 1024),
+        _ => (text, 1),
+    };
+    let bytes = digits
+        .trim_end()
+        .parse()
+        .ok()
+        .and_then(|n: u64| n.checked_mul(unit));
+    bytes
+        .and_then(ChunkSize::new)
+        .ok_or("not a power of two from 1KiB to 1MiB")
 }
 
 #[derive(Args)]

@@ -42,7 +42,7 @@ pub(crate) async fn run(
     settings: &Settings,
     output: Output,
 ) -> Result<(), Failure> {
-    if command == Command::Firmware && settings.firmware_dir.is_none() {
+    if matches!(command, Command::Firmware(_)) && settings.firmware_dir.is_none() {
         return Err(Failure::usage("no firmware-dir: set --firmware-dir"));
     }
     let mut platform = platform(settings)?;
@@ -51,7 +51,7 @@ pub(crate) async fn run(
     }
     let mut key_file = match command {
         Command::Certificate | Command::Run => Some(KeyFile::open(settings)?),
-        Command::Config | Command::Firmware | Command::Secret => None,
+        Command::Config | Command::Firmware(_) | Command::Secret => None,
     };
     let mut key = key_file.as_ref().map(|file| file.key.clone());
     let (mut chunk, mut document) = (vec![0; DOCUMENT_LEN], vec![0; DOCUMENT_LEN]);
@@ -75,7 +75,7 @@ pub(crate) async fn run(
     match command {
         Command::Certificate => host.certificate().await,
         Command::Config => host.config().await,
-        Command::Firmware => host.firmware().await,
+        Command::Firmware(_) => host.firmware().await,
         Command::Run => host.live().await,
         Command::Secret => host.secret().await,
     }

@@ -28,6 +28,14 @@ impl Failure {
         Self::new(LOCAL, message, Some(source.into()))
     }
 
+    /// Something is not what somebody trusted has signed.
+    pub(crate) fn not_verified(
+        message: impl Into<String>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::new(NOT_VERIFIED, message, Some(source.into()))
+    }
+
     fn new(
         code: u8,
         message: impl Into<String>,

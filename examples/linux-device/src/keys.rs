@@ -120,7 +120,8 @@ fn explain(path: &Path, content: &[u8]) {
     );
 }
 
-fn generate() -> Result<SoftwareKey, Failure> {
+/// Makes a key of the system's random numbers.
+pub(crate) fn generate() -> Result<SoftwareKey, Failure> {
     let mut scalar = zeroize::Zeroizing::new([0; 32]);
     loop {
         getrandom::fill(&mut *scalar)
@@ -132,11 +133,11 @@ fn generate() -> Result<SoftwareKey, Failure> {
     }
 }
 
-fn unreadable(path: &Path, error: std::io::Error) -> Failure {
+pub(crate) fn unreadable(path: &Path, error: std::io::Error) -> Failure {
     Failure::local(format!("{} cannot be read", path.display()), error)
 }
 
-fn unwritable(path: &Path, error: std::io::Error) -> Failure {
+pub(crate) fn unwritable(path: &Path, error: std::io::Error) -> Failure {
     Failure::local(format!("{} cannot be written", path.display()), error)
 }
 

@@ -5,6 +5,7 @@
 //! Everything that needs a clock, a file, a random number or the environment is here; what to ask
 //! and what to believe is `providore-client`'s.
 
+mod author;
 mod cli;
 mod clock;
 mod commands;
@@ -47,6 +48,12 @@ fn main() -> ExitCode {
 
 fn run(cli: cli::Cli, output: Output) -> Result<(), Failure> {
     let command = cli.command.unwrap_or(cli::Command::Certificate);
+    if let cli::Command::Firmware(cli::FirmwareArgs {
+        action: Some(action),
+    }) = command
+    {
+        return author::run(action, output);
+    }
     let settings = Settings::gather(cli.options)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

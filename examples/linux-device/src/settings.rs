@@ -154,7 +154,8 @@ fn default_state_dir(home: Option<&Path>) -> PathBuf {
     }
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable of the environment that is set and not empty.
+pub(crate) fn variable(name: &str) -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the application's one look at the environment"

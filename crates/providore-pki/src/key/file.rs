@@ -9,7 +9,7 @@ use p256::{
 };
 use zeroize::Zeroizing;
 
-use super::SoftwareKey;
+use super::{PublicKey, SoftwareKey};
 use crate::pem;
 
 /// Why a key file was not read or written.
@@ -19,8 +19,8 @@ pub enum KeyFileError {
     /// Not one PEM block.
     #[error("the key file is not PEM")]
     NotPem,
-    /// A PEM block, but not the kind of private key that was asked for.
-    #[error("the PEM block is not a private key of the expected kind")]
+    /// A PEM block, but not the kind of key that was asked for.
+    #[error("the PEM block is not a key of the expected kind")]
     UnexpectedLabel,
     /// Not PKCS#8, or not a key on P-256.
     #[error("the key file does not hold a P-256 key")]
@@ -81,6 +81,33 @@ impl SoftwareKey {
     }
 }
 
+impl PublicKey {
+    /// Reads a `PUBLIC KEY` block as OpenSSL writes it.
+    ///
+    /// ```
+    /// use providore_pki::{PublicKey, SoftwareKey};
+    ///
+    /// let key = SoftwareKey::from_scalar(&[7; 32])?.public_key();
+    /// assert_eq!(PublicKey::from_spki_pem(&key.to_spki_pem()?)?, key);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`KeyFileError::NotPem`], [`KeyFileError::UnexpectedLabel`], [`KeyFileError::NotP256`].
+    pub fn from_spki_pem(text: &str) -> Result<Self, KeyFileError> {
+        let der = block(text, PUBLIC_KEY)?;
+        Self::from_spki_der(&der).map_err(|_| KeyFileError::NotP256)
+    }
+
+    /// Writes a `PUBLIC KEY` block.
+    ///
+    /// # Errors
+    /// [`KeyFileError::NotEncoded`].
+    pub fn to_spki_pem(&self) -> Result<String, KeyFileError> {
+        pem::encode(PUBLIC_KEY, &self.to_spki_der()).ok_or(KeyFileError::NotEncoded)
+    }
+}
+
 fn block(text: &str, label: &str) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let (found, der) = pem::decode(text.as_bytes()).ok_or(KeyFileError::NotPem)?;
     let der = Zeroizing::new(der);
@@ -92,6 +119,7 @@ fn block(text: &str, label: &str) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
 }
 
 const PRIVATE_KEY: &str = "PRIVATE KEY";
+const PUBLIC_KEY: &str = "PUBLIC KEY";
 
 #[cfg(feature = "encrypted-keys")]
 pub use encrypted::EncryptionEntropy;

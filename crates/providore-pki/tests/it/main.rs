@@ -5,6 +5,8 @@
 mod chain_attacks;
 mod common;
 mod issuing;
+#[cfg(feature = "manifest")]
+mod manifest;
 mod openssl;
 mod request_attacks;
 mod request_properties;

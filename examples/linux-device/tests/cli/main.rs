@@ -6,5 +6,6 @@ mod config;
 mod exit_codes;
 mod firmware;
 mod home;
+mod manifest;
 mod server;
 mod signed;

@@ -1,0 +1,263 @@
+//! Reading a manifest.
+
+use core::fmt;
+
+use providore_wire::{FirmwareVersion, HardwareType};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    CHUNK_SHA256, CHUNK_SIZE, CONTENT_TYPE, ChunkSize, ES256, FORMAT, FORMAT_1, HARDWARE,
+    HEADER_ALGORITHM, HEADER_CONTENT_TYPE, HEADER_KEY_ID, HEADER_MEMBERS, IMAGE_LEN, IMAGE_SHA256,
+    KeyId, MEMBERS, MINIMUM_SEQUENCE, ManifestError, SEQUENCE, SHA256_LEN, SIGNATURE_LEN,
+    TAG_SIGN1, VERSION,
+    cbor::{Major, Reader, write_string},
+};
+
+/// A manifest as it claims to be: well-formed, and signed by nobody knows whom.
+///
+/// [`AuthorKeys::verify`](super::AuthorKeys::verify) makes a proof of it.
+#[derive(Clone)]
+pub struct Manifest<'a> {
+    protected: &'a [u8],
+    payload: &'a [u8],
+    signature: &'a [u8; SIGNATURE_LEN],
+    key_id: KeyId,
+    contents: Contents<'a>,
+}
+
+impl<'a> Manifest<'a> {
+    /// The longest manifest in bytes.
+    pub const MAX_LEN: usize = 64 * 1024;
+    /// The most chunks: 64,000 bytes of digests, which leave room for the rest.
+    pub const MAX_CHUNKS: usize = 2000;
+
+    /// Reads a manifest, which is all there is.
+    ///
+    /// # Errors
+    /// [`ManifestError`], other than [`ManifestError::UnknownAuthor`] and
+    /// [`ManifestError::Signature`].
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ManifestError> {
+        if bytes.len() > Self::MAX_LEN {
+            return Err(ManifestError::TooLong);
+        }
+        let mut reader = Reader::new(bytes, 0);
+        reader.expect(Major::Tag, TAG_SIGN1)?;
+        reader.expect(Major::Array, 4)?;
+        let (protected, protected_at) = reader.bytes()?;
+        let key_id = read_header(Reader::new(protected, protected_at))?;
+        // What stands in the unprotected header is signed by nobody.
+        reader.member(Major::Map, 0)?;
+        let (payload, payload_at) = reader.bytes()?;
+        let contents = Contents::read(Reader::new(payload, payload_at))?;
+        let signature = reader.exact()?;
+        reader.finish()?;
+        Ok(Self {
+            protected,
+            payload,
+            signature,
+            key_id,
+            contents,
+        })
+    }
+
+    /// What it says, whoever wrote it: to be shown, and not to be acted upon.
+    #[must_use]
+    pub fn unverified_contents(&self) -> &Contents<'a> {
+        &self.contents
+    }
+
+    /// The key that it names as its author's.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    pub(super) fn signature(&self) -> &[u8; SIGNATURE_LEN] {
+        self.signature
+    }
+
+    pub(super) fn into_contents(self) -> Contents<'a> {
+        self.contents
+    }
+
+    /// SHA-256 of the `Sig_structure` (RFC 9052, 4.4), which is nowhere put together.
+    pub(super) fn signed_digest(&self) -> [u8; SHA256_LEN] {
+        let mut hash = Sha256::new();
+        write_signed(self.protected, self.payload, &mut |bytes| {
+            hash.update(bytes);
+        });
+        hash.finalize().into()
+    }
+}
+
+impl fmt::Debug for Manifest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manifest")
+            .field("key_id", &self.key_id)
+            .field("contents", &self.contents)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The `Sig_structure`: context, protected header, no external data, payload.
+pub(super) fn write_signed(protected: &[u8], payload: &[u8], sink: &mut impl FnMut(&[u8])) {
+    super::cbor::write_head(Major::Array, 4, sink);
+    write_string(Major::Text, b"Signature1", sink);
+    write_string(Major::Bytes, protected, sink);
+    write_string(Major::Bytes, b"", sink);
+    write_string(Major::Bytes, payload, sink);
+}
+
+fn read_header(mut reader: Reader<'_>) -> Result<KeyId, ManifestError> {
+    reader.member(Major::Map, HEADER_MEMBERS)?;
+    reader.member(Major::Unsigned, HEADER_ALGORITHM)?;
+    if reader.head(Major::Negative)? != ES256 {
+        return Err(ManifestError::UnsupportedAlgorithm);
+    }
+    reader.member(Major::Unsigned, HEADER_CONTENT_TYPE)?;
+    if reader.text()? != CONTENT_TYPE.as_bytes() {
+        return Err(ManifestError::ContentType);
+    }
+    reader.member(Major::Unsigned, HEADER_KEY_ID)?;
+    let key_id = KeyId::new(*reader.exact()?);
+    reader.finish()?;
+    Ok(key_id)
+}
+
+/// What a manifest says about an image.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Contents<'a> {
+    hardware: HardwareType,
+    version: FirmwareVersion,
+    sequence: u64,
+    minimum_sequence: u64,
+    image_len: u64,
+    image_sha256: &'a [u8; SHA256_LEN],
+    chunk_size: ChunkSize,
+    digests: &'a [[u8; SHA256_LEN]],
+}
+
+impl<'a> Contents<'a> {
+    /// What the image is made for.
+    #[must_use]
+    pub fn hardware(&self) -> &HardwareType {
+        &self.hardware
+    }
+
+    /// The name of the release; what is newer is said by [`Contents::sequence`].
+    #[must_use]
+    pub fn version(&self) -> &FirmwareVersion {
+        &self.version
+    }
+
+    /// The place in the order of releases for this hardware, counted from 1.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The lowest sequence number from which a device may upgrade directly; 0 is any, also none.
+    #[must_use]
+    pub fn minimum_sequence(&self) -> u64 {
+        self.minimum_sequence
+    }
+
+    /// Length of the image in bytes, at least 1.
+    #[must_use]
+    pub fn image_len(&self) -> u64 {
+        self.image_len
+    }
+
+    /// SHA-256 of the image.
+    #[must_use]
+    pub fn image_sha256(&self) -> &'a [u8; SHA256_LEN] {
+        self.image_sha256
+    }
+
+    /// Length of every chunk but the last, which may be shorter.
+    #[must_use]
+    pub fn chunk_size(&self) -> ChunkSize {
+        self.chunk_size
+    }
+
+    /// How many chunks the image has, at least 1.
+    #[must_use]
+    pub fn chunk_count(&self) -> usize {
+        self.digests.len()
+    }
+
+    pub(super) fn digests(&self) -> &'a [[u8; SHA256_LEN]] {
+        self.digests
+    }
+
+    fn read(mut reader: Reader<'a>) -> Result<Self, ManifestError> {
+        reader.member(Major::Map, MEMBERS)?;
+        if reader.number(FORMAT)? != FORMAT_1 {
+            return Err(ManifestError::UnsupportedFormat);
+        }
+        reader.member(Major::Unsigned, HARDWARE)?;
+        let hardware = HardwareType::parse(reader.text()?).map_err(ManifestError::Hardware)?;
+        reader.member(Major::Unsigned, VERSION)?;
+        let version = FirmwareVersion::parse(reader.text()?).map_err(ManifestError::Version)?;
+        let sequence = reader.number(SEQUENCE)?;
+        let minimum_sequence = reader.number(MINIMUM_SEQUENCE)?;
+        check_sequence(sequence, minimum_sequence)?;
+        let image_len = reader.number(IMAGE_LEN)?;
+        reader.member(Major::Unsigned, IMAGE_SHA256)?;
+        let image_sha256 = reader.exact()?;
+        let chunk_size = reader.number(CHUNK_SIZE)?;
+        let chunk_size = ChunkSize::new(chunk_size).ok_or(ManifestError::ChunkSize)?;
+        let chunks = chunk_size
+            .chunks_of(image_len)
+            .ok_or(ManifestError::ImageLen)?;
+        reader.member(Major::Unsigned, CHUNK_SHA256)?;
+        let (digests, _) = reader.bytes()?;
+        let (digests, rest) = digests.as_chunks();
+        if digests.len() != chunks || !rest.is_empty() {
+            return Err(ManifestError::ChunkDigests);
+        }
+        reader.finish()?;
+        Ok(Self {
+            hardware,
+            version,
+            sequence,
+            minimum_sequence,
+            image_len,
+            image_sha256,
+            chunk_size,
+            digests,
+        })
+    }
+}
+
+/// Sequence numbers count from 1, and a release can be reached from a lower one.
+pub(super) fn check_sequence(sequence: u64, minimum: u64) -> Result<(), ManifestError> {
+    if sequence == 0 {
+        return Err(ManifestError::Sequence);
+    }
+    if minimum >= sequence {
+        return Err(ManifestError::MinimumSequence);
+    }
+    Ok(())
+}
+
+impl Reader<'_> {
+    /// The member of this key, which is a number.
+    fn number(&mut self, key: u64) -> Result<u64, ManifestError> {
+        self.member(Major::Unsigned, key)?;
+        self.head(Major::Unsigned)
+    }
+}
+
+impl fmt::Debug for Contents<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contents")
+            .field("hardware", &self.hardware)
+            .field("version", &self.version)
+            .field("sequence", &self.sequence)
+            .field("minimum_sequence", &self.minimum_sequence)
+            .field("image_len", &self.image_len)
+            .field("chunk_size", &self.chunk_size)
+            .finish_non_exhaustive()
+    }
+}
