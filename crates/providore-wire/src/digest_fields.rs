@@ -10,7 +10,7 @@
 //! looked at; other algorithms may stand beside it. Nothing is hashed here.
 
 use crate::{
-    ParseError, ParseErrorKind, Text,
+    ParseError, ParseErrorKind, Signature, Text,
     structured::{BareItem, Dictionary, Member, write_bytes},
 };
 
@@ -55,6 +55,16 @@ impl<'a> DigestField<'a> {
         }
         let sha256 = sha256.map(digest).transpose()?;
         Ok(Self { all, sha256 })
+    }
+
+    /// What [`Self::sha256`] says of this value, at once if nothing else stands in it.
+    pub(crate) fn parse_sha256(value: &'a [u8]) -> Result<Option<[u8; 32]>, ParseError> {
+        let alone = value.strip_prefix(b"sha-256=:");
+        let alone = alone.and_then(|digits| digits.strip_suffix(b":"));
+        match alone.map(Signature::parse) {
+            Some(Ok(digest)) => Ok(Some(*digest.as_bytes())),
+            _ => Self::parse(value).map(|field| field.sha256()),
+        }
     }
 
     /// The SHA-256 digest, if there is one.
@@ -119,6 +129,27 @@ mod tests {
         check(b"", Ok(false));
         let field = DigestField::parse(b"a=1, b=2").unwrap();
         assert!(field.algorithms().eq(["a", "b"]));
+    }
+
+    #[test]
+    fn a_digest_alone_is_read_as_by_the_grammar() {
+        let both = |value: &[u8]| {
+            let general = DigestField::parse(value).map(|field| field.sha256());
+            assert_eq!(DigestField::parse_sha256(value), general);
+        };
+        both(SENT);
+        for at in 0..SENT.len() {
+            let mut value = SENT.to_vec();
+            for byte in 0..=255 {
+                value[at] = byte;
+                both(&value);
+            }
+            value.remove(at);
+            both(&value);
+            value.insert(at, SENT[at]);
+            value.insert(at, b'A');
+            both(&value);
+        }
     }
 
     #[test]

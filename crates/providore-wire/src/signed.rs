@@ -39,7 +39,7 @@ mod request;
 mod response;
 
 pub use challenge::Challenge;
-pub use draft::ResponseDraft;
+pub use draft::{RequestDraft, ResponseDraft};
 pub use error::HeadError;
 pub use fields::{REQUEST_FIELDS, RESPONSE_FIELDS};
 pub use nonce::Nonce;

@@ -1,13 +1,11 @@
 //! Requests: signed by the device, verified by the server.
 
-use heapless::Vec;
 use providore_wire::{
-    DeviceId, FirmwareVersion, Method, ParseError, Signature, Target, Timestamp,
+    DeviceId, FirmwareVersion, Method, ParseError, Target, Timestamp,
     digest_fields::DigestField,
-    message_signatures::{Component, Covering, Derived, Draft, RequestParts},
     signed::{
-        ALGORITHM, CHALLENGE_FIELD, Challenge, LABEL, Nonce, Question, REQUEST_FIELDS, REQUEST_TAG,
-        RequestHead, Validity as Claimed,
+        CHALLENGE_FIELD, Challenge, LABEL, Nonce, Question, RequestDraft, RequestHead,
+        Validity as Claimed,
     },
 };
 use sha2::{Digest as _, Sha256};
@@ -117,31 +115,27 @@ pub fn sign_request(
     nonce: &Nonce,
 ) -> Result<HeaderInstructions, KeyError> {
     let mut headers = request.fields(&validity);
-    let derived = [Derived::Method, Derived::Path, Derived::Query].map(Component::derived);
-    let fields = headers.fields().map(|(name, _)| Component::field(name));
-    let components: Vec<_, MAX_COMPONENTS> = derived.into_iter().chain(fields).collect();
-    let nonce = nonce.to_text();
-    let mut draft = Draft::new(&components)
-        .nonce(nonce.as_str())
-        .key_id(request.device.as_str())
-        .algorithm(ALGORITHM)
-        .tag(REQUEST_TAG);
-    if let Validity::Window {
-        created,
-        lifetime_s,
-    } = validity
-    {
-        let expires = created.saturating_add(i64::from(lifetime_s));
-        draft = draft.created(created.unix()).expires(expires.unix());
-    }
-    let draft = draft.write::<{ HeaderInstructions::MAX_PARAMETERS }>()?;
-    let signature = request.signature(keys, &headers, &draft)?;
-    headers.push_signature(LABEL, draft.as_str(), &signature)?;
+    let window = match validity {
+        Validity::Window {
+            created,
+            lifetime_s,
+        } => Some((created, created.saturating_add(i64::from(lifetime_s)))),
+        Validity::Challenge(_) => None,
+    };
+    let draft = RequestDraft::new(request.method, request.target, headers.bytes());
+    let draft = draft.map_err(|_| KeyError::Message)?;
+    let parameters = draft.parameters::<{ HeaderInstructions::MAX_PARAMETERS }>(
+        request.device,
+        nonce,
+        window,
+    )?;
+    let mut key = keys.requests();
+    key.begin()?;
+    draft.signature_base(parameters.as_str(), |piece| key.update(piece))?;
+    let signature = key.finish()?.publish();
+    headers.push_signature(LABEL, parameters.as_str(), &signature)?;
     Ok(headers)
 }
-
-/// Three derived ones and every field of the profile.
-const MAX_COMPONENTS: usize = 3 + REQUEST_FIELDS.len();
 
 impl RequestToSign<'_> {
     /// The fields that are covered.
@@ -174,26 +168,6 @@ impl RequestToSign<'_> {
             }
         }
         headers
-    }
-
-    fn signature<'c>(
-        &self,
-        keys: &Keys,
-        headers: &HeaderInstructions,
-        draft: &impl Covering<'c>,
-    ) -> Result<Signature, KeyError> {
-        let parts = RequestParts {
-            method: self.method.as_str(),
-            scheme: "",
-            authority: "",
-            path: self.target.path(),
-            query: self.target.query(),
-            fields: headers.bytes(),
-        };
-        let mut key = keys.requests();
-        key.begin()?;
-        parts.signature_base(draft, |piece| key.update(piece))?;
-        Ok(key.finish()?.publish())
     }
 }
 

@@ -83,7 +83,7 @@ fn time(text: &str) -> Option<(Timestamp, &str)> {
     Some((Timestamp::from_unix(number)?, rest))
 }
 
-/// The signature base of a request that was read here. Its values have been checked.
+/// The signature base of a request of which the values have been checked.
 pub(super) fn write_base<E>(
     (method, target): (Method, (&str, Option<&str>)),
     fields: &Found<'_, 7>,

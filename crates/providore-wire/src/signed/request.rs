@@ -253,5 +253,5 @@ fn validity(ours: &Ours<'_>, found: &Found<'_, 7>) -> Result<Validity, HeadError
 }
 
 pub(super) fn sha256(value: &[u8]) -> Result<Option<[u8; 32]>, ParseError> {
-    DigestField::parse(value).map(|digest| digest.sha256())
+    DigestField::parse_sha256(value)
 }

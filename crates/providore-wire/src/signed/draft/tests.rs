@@ -4,9 +4,12 @@ use alloc::{string::String, vec::Vec};
 use proptest::{collection, option, prelude::*, sample::select};
 
 use crate::{
-    DeviceId, ParseError, Signature, Text, Timestamp,
-    message_signatures::{Component, Derived, Draft, ResponseParts},
-    signed::{ALGORITHM, Question, RESPONSE_FIELDS, RESPONSE_TAG, ResponseDraft, ResponseHead},
+    DeviceId, Method, ParseError, Signature, Target, Text, Timestamp,
+    message_signatures::{Component, Derived, Draft, RequestParts, ResponseParts},
+    signed::{
+        ALGORITHM, Nonce, Question, REQUEST_FIELDS, REQUEST_TAG, RESPONSE_FIELDS, RESPONSE_TAG,
+        RequestDraft, ResponseDraft, ResponseHead,
+    },
 };
 
 const CREATED: i64 = 1_767_323_045;
@@ -71,6 +74,50 @@ fn field() -> impl Strategy<Value = (String, Vec<u8>)> {
     )
 }
 
+fn request_field() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
+    let value = prop_oneof![
+        8 => "[ -~\t]{0,20}".prop_map(String::into_bytes),
+        1 => collection::vec(any::<u8>(), 0..4),
+    ];
+    (select(REQUEST_FIELDS.to_vec()), value)
+}
+
+/// The base and the parameters of a request, from the general draft.
+fn general_request(
+    target: &Target<'_>,
+    fields: &Fields<'_>,
+    device: &DeviceId,
+    window: Option<(Timestamp, Timestamp)>,
+) -> Result<(Vec<u8>, Text<512>), ParseError> {
+    let has = |name: &&str| fields.iter().any(|(field, _)| field == name);
+    let names = REQUEST_FIELDS.iter().copied().filter(has);
+    let derived = [Derived::Method, Derived::Path, Derived::Query];
+    let mut components = Vec::from(derived.map(Component::derived));
+    components.extend(names.map(Component::field));
+    let mut draft = Draft::new(&components)
+        .nonce("BwcHBwcHBwcHBwcHBwcHBw")
+        .algorithm(ALGORITHM)
+        .key_id(device.as_str())
+        .tag(REQUEST_TAG);
+    if let Some((created, expires)) = window {
+        draft = draft.created(created.unix()).expires(expires.unix());
+    }
+    let parts = RequestParts {
+        method: "GET",
+        scheme: "",
+        authority: "",
+        path: target.path(),
+        query: target.query(),
+        fields: fields.iter().copied(),
+    };
+    let mut base = Vec::new();
+    parts.signature_base(&draft, |piece| {
+        base.extend_from_slice(piece);
+        Ok::<_, ParseError>(())
+    })?;
+    Ok((base, draft.to_text()?))
+}
+
 fn text(good: &'static str) -> impl Strategy<Value = String> {
     prop_oneof![12 => good, 1 => "[ -~]{0,3}", 1 => ".{0,3}"]
 }
@@ -79,7 +126,36 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn it_is_the_draft_of_these_components(
+    fn a_request_is_the_draft_of_its_components(
+        target in "/[a-z]{0,8}([?][a-z=&]{0,9})?",
+        fields in collection::vec(request_field(), 0..5),
+        times in option::of((any::<i32>(), any::<u32>())),
+        device in "[a-zA-Z0-9~:+@_-]{1,64}",
+    ) {
+        let target = Target::parse(&target).unwrap();
+        let device: DeviceId = device.parse().unwrap();
+        let fields = fields.iter().map(|(name, value)| (*name, value.as_slice()));
+        let fields: Vec<_> = fields.collect();
+        let window = times.map(|(created, lifetime)| {
+            let created = Timestamp::from_unix(created.into()).unwrap();
+            (created, created.saturating_add(lifetime.into()))
+        });
+        if let Ok(draft) = RequestDraft::new(Method::Get, target, fields.iter().copied()) {
+            let parameters: Text<512> =
+                draft.parameters(&device, &Nonce::new([7; 16]), window).unwrap();
+            let mut base = Vec::new();
+            let written = draft.signature_base(parameters.as_str(), |piece| {
+                base.extend_from_slice(piece);
+                Ok::<_, ParseError>(())
+            });
+            let made = written.map(|()| (base, parameters));
+            let expected = general_request(&target, &fields, &device, window);
+            prop_assert_eq!(made.ok(), expected.ok());
+        }
+    }
+
+    #[test]
+    fn a_response_is_the_draft_of_its_components(
         status in prop_oneof![8 => 100..=999_u16, 1 => any::<u16>()],
         (method, path) in (text("GET|POST"), text("(/[a-z]{1,8}){0,2}")),
         (query, label) in (option::of(text("[a-z=&]{0,9}")), text("[a-z*][a-z0-9_.*-]{0,63}")),
@@ -90,9 +166,7 @@ proptest! {
         let question = Question::new(question, &label, &Signature::new([7; 32]));
         let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
         let fields: Vec<_> = fields.collect();
-        let device = device.parse();
-        prop_assume!(device.is_ok());
-        let device: DeviceId = device.unwrap();
+        let device: DeviceId = device.parse().unwrap();
         let Ok(draft) = ResponseDraft::new(status, &question, fields.iter().copied()) else {
             let repeated = |name: &&str| {
                 fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name)).count() > 1
