@@ -12,6 +12,7 @@
 //! A message may carry other signatures and other fields; ours is the one with the tag, under any
 //! label, with its components in any order. [`RequestHead`] and [`ResponseHead`] check everything
 //! that can be checked without a key and are claims until `providore-sign` has verified them.
+//! [`RequestDraft`] and [`ResponseDraft`] are what a signer writes, always in the order above.
 //!
 //! ```
 //! use providore_wire::{Method, Target, signed::{RequestHead, Validity}};
