@@ -12,7 +12,7 @@ static AUTHOR: LazyLock<SoftwareKey> =
     LazyLock::new(|| SoftwareKey::from_scalar(&[1; 32]).expect("a key"));
 
 /// Manifests: what is read has chunks that cover the image, and only what the author signed is
-/// verified. Every other input is the image of a release, whose manifest is read and verified.
+/// verified. What begins with 0x7f is the image of a release, whose manifest is read and verified.
 pub fn manifest(data: &[u8]) {
     let keys = [AUTHOR.public_key()];
     let keys = AuthorKeys::new(&keys).expect("one key");
@@ -22,7 +22,7 @@ pub fn manifest(data: &[u8]) {
             assert!(contents.minimum_sequence() < contents.sequence());
             assert!((1..=Manifest::MAX_CHUNKS).contains(&contents.chunk_count()));
             assert!(data.len() <= Manifest::MAX_LEN);
-            if let Ok(verified) = keys.verify(read) {
+            if let Ok(verified) = AuthorKeys::verify(&keys, read) {
                 assert_eq!(*verified.contents(), contents);
                 let mut covered = 0;
                 for chunk in verified.chunks() {
@@ -33,7 +33,9 @@ pub fn manifest(data: &[u8]) {
                 assert_eq!(verified.chunk(contents.chunk_count()), None);
             }
         }
-        Err(_) => sign_image(data, &keys),
+        // As an ELF file does: signing all that is not a manifest would take too long.
+        Err(_) if data.first() == Some(&0x7f) => sign_image(data, &keys),
+        Err(_) => {}
     }
     if let Ok(key) = PublicKey::from_spki_der(data) {
         assert_eq!(key.to_spki_der().as_slice(), data);
@@ -47,10 +49,9 @@ fn sign_image(image: &[u8], keys: &AuthorKeys<'_>) {
         ManifestBuilder::new(release.with_chunk_size(ChunkSize::MIN)).expect("a release");
     builder.update(image).expect("few chunks");
     let signed = builder.sign(&mut AUTHOR.clone());
-    assert_eq!(signed.is_ok(), !image.is_empty());
-    let Ok(signed) = signed else { return };
+    let signed = signed.expect("an image");
     let read = Manifest::parse(&signed).expect("what we write");
-    let verified = keys.verify(read).expect("what we sign");
+    let verified = AuthorKeys::verify(keys, read).expect("what we sign");
     for (chunk, bytes) in verified.chunks().zip(image.chunks(1024)) {
         assert!(chunk.verify(bytes).is_ok());
         let longer = [bytes, &[0]].concat();
