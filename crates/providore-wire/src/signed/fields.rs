@@ -155,7 +155,8 @@ impl<'a> Ours<'a> {
         let BareItem::Bytes(bytes) = signature.bare() else {
             return Err(malformed(SIGNATURE)(bad));
         };
-        let signature = bytes.to_array().map(Signature::new);
+        // A changed bit is a changed signature, also where RFC 9651 does not mind.
+        let signature = bytes.to_exact_array().map(Signature::new);
         Ok(Self {
             label,
             parameters,

@@ -109,6 +109,10 @@ fn unsigned_messages_are_told_from_malformed_ones() {
         malformed("signature", ParseErrorKind::InvalidBytes, 2),
     );
     check(
+        |fields| fields[3].1 = format!("s=:{}:", TAG_BASE64.replace("A=", "B=")),
+        malformed("signature", ParseErrorKind::InvalidBytes, 2),
+    );
+    check(
         with("content-type", "text/html"),
         malformed("content-type", ParseErrorKind::Duplicate, 0),
     );

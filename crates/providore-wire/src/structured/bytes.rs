@@ -11,7 +11,10 @@
 use base64::{
     Engine as _,
     alphabet::STANDARD as ALPHABET,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
+    engine::{
+        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig,
+        general_purpose::{STANDARD, STANDARD_NO_PAD},
+    },
 };
 
 use super::{
@@ -42,6 +45,14 @@ impl<'a> ByteSequence<'a> {
     pub fn to_array<const N: usize>(&self) -> Option<[u8; N]> {
         let mut array = [0; N];
         let decoded = TOLERANT.decode_slice(self.digits, &mut array);
+        (decoded == Ok(N)).then_some(array)
+    }
+
+    /// The bytes, if there are exactly `N` and no bits behind them: for what must have one spelling.
+    #[must_use]
+    pub fn to_exact_array<const N: usize>(&self) -> Option<[u8; N]> {
+        let mut array = [0; N];
+        let decoded = STANDARD_NO_PAD.decode_slice(self.digits, &mut array);
         (decoded == Ok(N)).then_some(array)
     }
 
