@@ -70,7 +70,7 @@ pub use accept::{AcceptSignature, RequestedSignature};
 pub use base::Covering;
 pub(crate) use base::is_content;
 pub use component::{Component, ComponentName, Derived};
-pub use draft::{Draft, WrittenDraft};
+pub use draft::Draft;
 pub use fields::{SignatureInput, Signatures, signature_field};
 pub use message::{RequestParts, ResponseParts};
 pub use parameters::SignatureParameters;

@@ -2,7 +2,7 @@
 
 use super::{
     component::{Component, Place},
-    draft::{Draft, WrittenDraft},
+    draft::Draft,
     parameters::SignatureParameters,
 };
 use crate::{
@@ -12,14 +12,12 @@ use crate::{
 };
 
 /// What says which components a signature covers: [`SignatureParameters`] that were received, or
-/// the [`Draft`] of a signature that is being made, or that draft [written](WrittenDraft). Sealed.
+/// the [`Draft`] of a signature that is being made. Sealed.
 pub trait Covering<'a>: sealed::Lines<'a> {}
 
 impl<'a> Covering<'a> for SignatureParameters<'a> {}
 
 impl<'a> Covering<'a> for Draft<'a> {}
-
-impl<'a, const N: usize> Covering<'a> for WrittenDraft<'a, N> {}
 
 pub(super) mod sealed {
     use crate::{ParseError, message_signatures::component::Component};

@@ -119,16 +119,6 @@ impl<'a> Draft<'a> {
         self.write_parameters(&mut sink)
     }
 
-    /// The draft with its text, for a signer who sends the very bytes that were signed.
-    ///
-    /// # Errors
-    /// As [`Self::to_text`].
-    pub fn write<const N: usize>(&self) -> Result<WrittenDraft<'a, N>, ParseError> {
-        let components = self.components;
-        let text = self.to_text()?;
-        Ok(WrittenDraft { components, text })
-    }
-
     fn check(&self) -> Result<(), ParseError> {
         for (count, component) in self.components.iter().enumerate() {
             component.check()?;
@@ -183,34 +173,6 @@ impl<'a> Lines<'a> for Draft<'a> {
             }
         }
         Ok(())
-    }
-}
-
-/// A [`Draft`] in its text.
-#[derive(Debug, Clone)]
-pub struct WrittenDraft<'a, const N: usize> {
-    components: &'a [Component<'a>],
-    text: Text<N>,
-}
-
-impl<const N: usize> WrittenDraft<'_, N> {
-    /// The inner list.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.text.as_str()
-    }
-}
-
-impl<'a, const N: usize> Lines<'a> for WrittenDraft<'a, N> {
-    fn covered(&self) -> impl Iterator<Item = Component<'a>> {
-        self.components.iter().copied()
-    }
-
-    fn write_parameters<E: From<ParseError>>(
-        &self,
-        sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        sink(self.text.as_str().as_bytes())
     }
 }
 
