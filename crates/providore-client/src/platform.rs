@@ -14,7 +14,7 @@ pub use clock::Clock;
 pub use error::{StoreError, TransportError};
 pub use locator::{AddressList, FixedAddress, Locator};
 pub use notice_source::{NoNotices, NoticeSource};
-pub use slot::FirmwareSlot;
+pub use slot::{FirmwareSlot, SlotState};
 pub use storage::{Record, Storage};
 pub use transport::{Answer, Body, Transport};
 
