@@ -95,8 +95,9 @@ pub use head::{BorrowedHead, EntityTag, Head};
 pub use image::{ImageCheck, ReceivingImage, VerifiedImage};
 pub use moment::Moment;
 pub use platform::{
-    AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, Parts,
-    Platform, PlatformOf, Record, ServerAddress, Storage, StoreError, Transport, TransportError,
+    AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, NoNotices,
+    NoticeSource, Parts, Platform, PlatformOf, Record, ServerAddress, SlotState, Storage,
+    StoreError, Transport, TransportError,
 };
 pub use report::{Outcome, Report, Subject};
 #[cfg(feature = "reqwest")]
