@@ -48,6 +48,7 @@
 //! |---|---|
 //! | `alloc` | errors of transports and stores keep their cause |
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
+//! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
 //!
@@ -63,6 +64,8 @@ mod agent;
 mod certificate;
 mod config;
 mod device;
+#[cfg(feature = "embedded-nal")]
+mod embedded_nal;
 mod error;
 mod exchange;
 mod firmware;
@@ -88,6 +91,8 @@ pub use agent::{CertificateFault, Identity};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
+#[cfg(feature = "embedded-nal")]
+pub use embedded_nal::{NalBody, NalHead, NalSettings, NalTransport, NoNames};
 pub use error::{BodyFault, Error, HeadError};
 pub use exchange::{BufferedOperation, Exchange, Operation, Receiving, Request, SignedAnswer};
 pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome};
