@@ -36,6 +36,7 @@
 //! | [`VerifiedConfig`], [`VerifiedImage`], [`VerifiedPem`], [`VerifiedSecret`] | proofs, which nobody else can make |
 //! | [`Agent`] | the device's day on top of these, plain `async` |
 //! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |
+//! | [`Notices`] | the server's hints that something waits, and when to ask for it |
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
 //! | `memory` | the platform in memory, with power cuts |
 //!
@@ -74,6 +75,7 @@ mod image;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod moment;
+mod notices;
 mod platform;
 mod report;
 #[cfg(feature = "reqwest")]
@@ -88,6 +90,7 @@ pub use agent::{
 };
 #[cfg(feature = "certificates")]
 pub use agent::{CertificateFault, Identity};
+pub use agent::{ConfigTrial, ConfigUse};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
@@ -99,6 +102,7 @@ pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome};
 pub use head::{BorrowedHead, EntityTag, Head};
 pub use image::{ImageCheck, ReceivingImage, VerifiedImage};
 pub use moment::Moment;
+pub use notices::{NoticeFault, NoticePolicy, Notices};
 pub use platform::{
     AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, NoNotices,
     NoticeSource, Parts, Platform, PlatformOf, Record, ServerAddress, SlotState, Storage,

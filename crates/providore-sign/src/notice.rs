@@ -13,8 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     ComputedTag, KeyError, MacKey,
-    key::HashedKey,
-    subkeys::{self, Purpose},
+    subkeys::{self, Purpose, SubKey},
 };
 
 /// The key of one device's notices: erased when dropped, not printable.
@@ -34,7 +33,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct NoticeKey {
-    key: HashedKey,
+    key: SubKey,
     device: [u8; Notice::DEVICE_LEN],
 }
 
@@ -80,7 +79,7 @@ impl NoticeKey {
         device: &DeviceId,
     ) -> Result<Self, KeyError> {
         Ok(Self {
-            key: subkeys::derive(secret, Purpose::Notice)?.to_hashed(),
+            key: subkeys::derive(secret, Purpose::Notice)?,
             device: digest_of(device),
         })
     }
@@ -123,7 +122,7 @@ impl NoticeKey {
     }
 
     fn tag(&self, notice: &Notice) -> Result<ComputedTag, KeyError> {
-        let mut key = self.key.share();
+        let mut key = self.key.to_key();
         key.begin()?;
         key.update(&notice.covered())?;
         key.finish()

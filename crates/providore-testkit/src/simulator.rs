@@ -25,5 +25,5 @@ pub use limits::TokenBucket;
 pub use link::{Fault, Link, Recorded, TIMEOUT_MS, Weather};
 pub use prng::Prng;
 pub use time::{Task, Timeline};
-pub use unit::{CONFIG_1, CONFIG_2, SkewedClock, Unit, UnitParts, image};
+pub use unit::{Board, CONFIG_1, CONFIG_2, SkewedClock, Unit, UnitParts, image};
 pub use world::World;

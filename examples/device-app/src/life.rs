@@ -5,7 +5,8 @@ use core::cell::Cell;
 #[cfg(feature = "certificates")]
 use providore_client::Identity;
 use providore_client::{
-    Agent, Buffers, Device, Event, FirmwareStep, NoNotices, NoticeSource, Parts, Settings,
+    Agent, Buffers, ConfigStep, ConfigTrial, Device, Event, FirmwareStep, NoNotices, NoticeSource,
+    Parts, Settings,
 };
 #[cfg(feature = "certificates")]
 use providore_pki::DeviceKey;
@@ -25,13 +26,15 @@ pub struct DeviceApp<'a, K, P, N = NoNotices> {
 }
 
 impl<'a, K: MacKey, P: Parts> DeviceApp<'a, K, P> {
-    /// A device on this platform, which goes by these settings.
-    pub const fn new(
+    /// A device on this platform, which goes by these settings. Another configuration is on trial,
+    /// whatever they say.
+    pub fn new(
         device: Device<K>,
         platform: P,
-        settings: Settings,
+        mut settings: Settings,
         buffers: Buffers<'a>,
     ) -> Self {
+        settings.config_trial.get_or_insert(ConfigTrial::DEFAULT);
         Self {
             device,
             platform,
@@ -86,22 +89,40 @@ impl<'a, K: MacKey, P: Parts, N: NoticeSource> DeviceApp<'a, K, P, N> {
             }
             agent = agent.with_identity(identity);
         }
-        let restart = live(&mut agent, &mut self.notices).await;
+        let restart = live(&mut agent, &mut self.notices, application).await;
         led.show(Status::Restarting);
         restart
     }
 }
 
-async fn live<K: MacKey, P: Parts>(
+/// One day after the other, until the device has to restart.
+async fn live<K: MacKey, P: Parts, A: Application + ?Sized>(
     agent: &mut Agent<'_, K, P>,
-    _notices: &mut impl NoticeSource,
+    notices: &mut impl NoticeSource,
+    application: &A,
 ) -> Restart {
+    use_config(agent, application).await;
     loop {
         let day = agent.day().await;
         if let Some(FirmwareStep::OnTrial(_)) = day.firmware {
             return Restart::NewFirmware;
         }
-        agent.rest().await;
+        if let Some(ConfigStep::OnTrial) = day.config {
+            use_config(agent, application).await;
+        }
+        agent.rest_or_notice(notices).await;
+    }
+}
+
+/// Hands the configuration to the application. One that cannot be read is like one that is not there:
+/// the server has it.
+async fn use_config<K: MacKey, P: Parts, A: Application + ?Sized>(
+    agent: &mut Agent<'_, K, P>,
+    application: &A,
+) {
+    let mut apply = |config: &[u8]| application.apply_config(config);
+    if agent.use_config(&mut apply).await.is_err() {
+        let _ = application.apply_config(b"");
     }
 }
 

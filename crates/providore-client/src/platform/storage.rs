@@ -6,8 +6,13 @@ use super::StoreError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Record {
-    /// The configuration, as the server sent it.
+    /// The configuration, as the server sent it; with
+    /// [`Settings::config_trial`](crate::Settings::config_trial) the last known good one.
     Config,
+    /// Another configuration, to be tried or on trial.
+    NextConfig,
+    /// What became of the last trial of a configuration, at most 136 bytes.
+    ConfigTrial,
     /// The certificate chain in use, PEM.
     Certificate,
     /// The chain before that.
@@ -31,6 +36,8 @@ impl Record {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Config => "config",
+            Self::NextConfig => "next-config",
+            Self::ConfigTrial => "config-trial",
             Self::Certificate => "certificate",
             Self::PreviousCertificate => "previous-certificate",
             Self::Authority => "authority",
