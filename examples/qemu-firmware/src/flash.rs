@@ -23,12 +23,17 @@ impl Partition {
     pub const FACTORY: Self = Self::at(0, 1);
     /// Which slot to start from.
     pub const BOOT: Self = Self::at(1, 2);
+    /// The key that the device made for its certificate.
+    pub const KEY: Self = Self::at(3, 1);
     /// What the device remembers.
     pub const STORAGE: Self = Self::at(4, 4);
     /// The slot that the factory fills.
     pub const SLOT_A: Self = Self::at(8, 8);
     /// The other slot.
     pub const SLOT_B: Self = Self::at(16, 8);
+
+    /// What is erased at least.
+    pub const SECTOR: u32 = 256 * 1024;
 
     /// The sectors from `first` on.
     const fn at(first: usize, count: usize) -> Self {
@@ -155,7 +160,7 @@ const WORD: usize = 4;
 /// What is written at most, and within which a write must stay.
 const BLOCK: usize = 2048;
 /// What is erased.
-const SECTOR: usize = 256 * 1024;
+const SECTOR: usize = Partition::SECTOR as usize;
 
 /// 256 bytes in half a millisecond.
 const PROGRAM_WORD_US: u64 = 8;
