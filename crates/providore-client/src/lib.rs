@@ -36,6 +36,7 @@
 //! | [`VerifiedConfig`], [`VerifiedImage`], [`VerifiedPem`], [`VerifiedSecret`] | proofs, which nobody else can make |
 //! | [`Agent`] | the device's day on top of these, plain `async` |
 //! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |
+//! | [`DnsSd`] | the locator that asks the local network, over [`Multicast`]; [`Search`], its core without I/O |
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
 //! | `memory` | the platform in memory, with power cuts |
 //!
@@ -50,19 +51,21 @@
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
+//! | `tokio` | `TokioMulticast` (needs `std` and tokio) |
 //!
 //! No feature is on by default.
 #![no_std]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "reqwest", feature = "tokio"))]
 extern crate std;
 
 mod agent;
 mod certificate;
 mod config;
 mod device;
+mod dns_sd;
 mod error;
 mod exchange;
 mod firmware;
@@ -78,6 +81,8 @@ mod reqwest;
 mod retry;
 mod secret;
 mod time;
+#[cfg(feature = "tokio")]
+mod tokio;
 
 pub use agent::{
     Agent, AgentError, Buffers, CertificateStep, ConfigStep, Day, Event, FirmwareStep, SecretStep,
@@ -88,6 +93,7 @@ pub use agent::{CertificateFault, Identity};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
+pub use dns_sd::{Datagram, DnsSd, Multicast, Search, SearchStep};
 pub use error::{BodyFault, Error, HeadError};
 pub use exchange::{BufferedOperation, Exchange, Operation, Receiving, Request, SignedAnswer};
 pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome};
@@ -105,3 +111,5 @@ pub use reqwest::{ReqwestSettings, ReqwestTransport};
 pub use retry::{Entropy, RetryPolicy};
 pub use secret::{NextSecret, VerifiedSecret};
 pub use time::TimeCheck;
+#[cfg(feature = "tokio")]
+pub use tokio::TokioMulticast;
