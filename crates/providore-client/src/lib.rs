@@ -37,6 +37,7 @@
 //! | [`Agent`] | the device's day on top of these, plain `async` |
 //! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |
 //! | [`Notices`] | the server's hints that something waits, and when to ask for it |
+//! | [`DnsSd`] | the locator that asks the local network, over [`Multicast`]; [`Search`], its core without I/O |
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
 //! | `memory` | the platform in memory, with power cuts |
 //!
@@ -52,19 +53,21 @@
 //! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
+//! | `tokio` | `TokioMulticast` (needs `std` and tokio) |
 //!
 //! No feature is on by default.
 #![no_std]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "reqwest", feature = "tokio"))]
 extern crate std;
 
 mod agent;
 mod certificate;
 mod config;
 mod device;
+mod dns_sd;
 #[cfg(feature = "embedded-nal")]
 mod embedded_nal;
 mod error;
@@ -83,6 +86,8 @@ mod reqwest;
 mod retry;
 mod secret;
 mod time;
+#[cfg(feature = "tokio")]
+mod tokio;
 
 pub use agent::{
     Agent, AgentError, Buffers, CertificateStep, ConfigStep, Day, Event, FirmwareStep, SecretStep,
@@ -94,6 +99,7 @@ pub use agent::{ConfigTrial, ConfigUse};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
+pub use dns_sd::{Datagram, DnsSd, Multicast, Search, SearchStep};
 #[cfg(feature = "embedded-nal")]
 pub use embedded_nal::{NalBody, NalHead, NalSettings, NalTransport, NoNames};
 pub use error::{BodyFault, Error, HeadError};
@@ -114,3 +120,5 @@ pub use reqwest::{ReqwestSettings, ReqwestTransport};
 pub use retry::{Entropy, RetryPolicy};
 pub use secret::{NextSecret, VerifiedSecret};
 pub use time::TimeCheck;
+#[cfg(feature = "tokio")]
+pub use tokio::TokioMulticast;

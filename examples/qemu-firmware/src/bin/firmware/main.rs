@@ -16,7 +16,7 @@ use embassy_net::{
 };
 use embassy_time::Delay;
 use providore_client::{
-    Buffers, Device, FixedAddress, ImageCheck, NalSettings, NalTransport, NoNames, Platform,
+    Buffers, Device, DnsSd, ImageCheck, NalSettings, NalTransport, NoNames, Platform,
     Settings,
 };
 use providore_sign::SoftwareKey;
@@ -33,7 +33,7 @@ use static_cell::ConstStaticCell;
 use crate::{
     factory::Factory,
     lamp::Lamp,
-    parts::{Draw, Uptime},
+    parts::{Draw, Link, UdpBuffers, Uptime},
 };
 
 const VERSION: &str = match option_env!("FIRMWARE_VERSION") {
@@ -80,11 +80,14 @@ async fn live(factory: &Factory<'_>, stack: Stack<'static>, mut random: Random) 
     static DOCUMENT: ConstStaticCell<[u8; 12 * 1024]> = ConstStaticCell::new([0; _]);
     static TCP: ConstStaticCell<TcpClientState<1, 1024, 4096>> =
         ConstStaticCell::new(TcpClientState::new());
+    static UDP: ConstStaticCell<UdpBuffers> = ConstStaticCell::new(UdpBuffers::new());
+    static MDNS: ConstStaticCell<[u8; 512]> = ConstStaticCell::new([0; _]);
     let tcp = TcpClient::new(stack, TCP.take());
     let transport = NalTransport::new(tcp, NoNames, Delay, HEAD.take(), NalSettings::default());
+    let link = Link::join(stack, UDP.take().socket(stack));
     let platform = Platform {
         transport,
-        locator: FixedAddress::new("http://10.77.0.1:3000".parse().expect("")),
+        locator: DnsSd::new(link, Draw(&random), MDNS.take()),
         slot: providore_client::memory::MemorySlot::running(b"x"),
         storage: providore_client::memory::MemoryStorage::new(),
         clock: Uptime,

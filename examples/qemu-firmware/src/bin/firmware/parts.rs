@@ -3,12 +3,12 @@
 use core::cell::RefCell;
 
 use embassy_net::{
-    Stack,
+    IpEndpoint, Stack,
     udp::{PacketMetadata, UdpSocket},
 };
-use embassy_time::{Duration, Timer};
-use providore_client::{Clock, Entropy};
-use providore_wire::Timestamp;
+use embassy_time::{Duration, Instant, Timer, with_timeout};
+use providore_client::{Clock, Datagram, Entropy, Multicast, TransportError};
+use providore_wire::{Timestamp, dns_sd};
 use qemu_firmware::{random::Random, time};
 
 /// The time since power came on: the board knows no other.
@@ -69,5 +69,51 @@ impl UdpBuffers {
             send,
         } = self;
         UdpSocket::new(stack, received, receive, sent, send)
+    }
+}
+/// The network around, as multicast DNS is spoken in it.
+pub struct Link<'s>(UdpSocket<'s>);
+
+impl<'s> Link<'s> {
+    /// Listens to the group.
+    ///
+    /// # Panics
+    /// If somebody else in this program does.
+    pub fn join(stack: Stack<'static>, mut socket: UdpSocket<'s>) -> Self {
+        stack.join_multicast_group(dns_sd::GROUP).expect("a group is free");
+        socket.bind(dns_sd::PORT).expect("the port is free");
+        socket.set_hop_limit(Some(255));
+        Self(socket)
+    }
+}
+
+impl Multicast for Link<'_> {
+    async fn send(&mut self, datagram: &[u8]) -> Result<(), TransportError> {
+        let group = IpEndpoint::new(dns_sd::GROUP.into(), dns_sd::PORT);
+        let sent = self.0.send_to(datagram, group).await;
+        sent.map_err(|_| TransportError::unreachable())
+    }
+
+    async fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        within_ms: u64,
+    ) -> Result<Option<Datagram>, TransportError> {
+        let start = Instant::now();
+        let received = self.0.recv_from(buffer);
+        // What is longer than the buffer is not for us.
+        let Ok(Ok((length, from))) = with_timeout(Duration::from_millis(within_ms), received).await
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Datagram {
+            length,
+            source: from.endpoint.into(),
+            waited_ms: start.elapsed().as_millis(),
+        }))
+    }
+
+    fn has_the_port_to_itself(&self) -> bool {
+        true
     }
 }
