@@ -80,7 +80,9 @@ impl<'s> Link<'s> {
     /// # Panics
     /// If somebody else in this program does.
     pub fn join(stack: Stack<'static>, mut socket: UdpSocket<'s>) -> Self {
-        stack.join_multicast_group(dns_sd::GROUP).expect("a group is free");
+        stack
+            .join_multicast_group(dns_sd::GROUP)
+            .expect("a group is free");
         socket.bind(dns_sd::PORT).expect("the port is free");
         socket.set_hop_limit(Some(255));
         Self(socket)
