@@ -26,6 +26,8 @@ pub(crate) struct File {
     pub(crate) https: Option<SocketAddr>,
     /// What HTTPS shows.
     pub(crate) tls: Tls,
+    /// Whether devices find the server by themselves.
+    pub(crate) announce: Announce,
     /// How much is too much.
     pub(crate) limits: Limits,
     /// Where to log, and how.
@@ -50,6 +52,29 @@ pub(crate) struct Tls {
     pub(crate) key: Option<PathBuf>,
     /// Names and addresses for a certificate from our own CA.
     pub(crate) names: Vec<String>,
+}
+
+/// Whether devices find the server by themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Announce {
+    /// When it is announced on the local network.
+    pub(crate) when: Announced,
+    /// As what; the name of the machine.
+    pub(crate) name: Option<String>,
+}
+
+/// When a server is announced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Announced {
+    /// When others can reach it.
+    #[default]
+    Reachable,
+    /// Also when only this machine can.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// How much is too much.
