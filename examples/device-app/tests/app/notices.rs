@@ -27,9 +27,10 @@ impl NoticeSource for Mail {
         let wait_ms = at_ms.saturating_sub(self.timeline.now_ms());
         self.timeline.sleep_ms(wait_ms).await;
         let (_, datagram) = self.datagrams.pop_front().unwrap();
-        let length = datagram.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&datagram[..length]);
-        length
+        for (slot, byte) in buffer.iter_mut().zip(&datagram) {
+            *slot = *byte;
+        }
+        datagram.len().min(buffer.len())
     }
 }
 
