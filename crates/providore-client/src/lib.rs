@@ -37,6 +37,7 @@
 //! | [`Agent`] | the device's day on top of these, plain `async` |
 //! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
+//! | `flash` | slots and storage on NOR flash |
 //! | `memory` | the platform in memory, with power cuts |
 //!
 //! Nothing unsigned is acted upon: an error that anybody can have sent delays, and no more. In the
@@ -49,6 +50,7 @@
 //! | `alloc` | errors of transports and stores keep their cause |
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
 //! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
+//! | `flash` | the module `flash`: storage and firmware slots on NOR flash, and a bootloader's decision |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
 //!
@@ -69,6 +71,8 @@ mod embedded_nal;
 mod error;
 mod exchange;
 mod firmware;
+#[cfg(feature = "flash")]
+pub mod flash;
 mod head;
 mod image;
 #[cfg(feature = "memory")]
