@@ -3,52 +3,49 @@
 //! It speaks the Common Flash Interface with Intel's commands: two chips of 16 bits side by side, so
 //! that every command goes to both in one word of 32 bits.
 
+use core::ops::Range;
+
 use embassy_time::{Duration, Timer};
 use embedded_storage_async::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
+use providore_client::flash::FlashLayout;
 
-/// A part of the chip, with addresses of its own. All numbers are bytes.
+/// The chip, 32 MiB.
 ///
-/// A partition is a handle: nothing happens on the chip between two calls, so that several of them
-/// do not disturb each other.
-#[derive(Debug, Clone)]
-pub struct Partition {
-    start: usize,
-    length: usize,
+/// A handle: nothing happens on the chip between two calls, so that several of them do not disturb
+/// each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Flash;
+
+/// What is erased at once, in bytes.
+pub const SECTOR: u32 = 256 * 1024;
+
+/// What is written in the factory: who the device is, and whom it trusts.
+pub const FACTORY: Range<u32> = sectors(0, 1);
+/// The key that the device made for its certificate.
+pub const KEY: Range<u32> = sectors(3, 1);
+/// What the device remembers.
+pub const STORAGE: Range<u32> = sectors(4, 4);
+/// Which slot runs, the slot that the factory fills, and the other one.
+pub const FIRMWARE: FlashLayout = FlashLayout {
+    boot: sectors(1, 2),
+    slot_a: sectors(8, 8),
+    slot_b: sectors(16, 8),
+};
+
+const fn sectors(first: u32, count: u32) -> Range<u32> {
+    let start = first.saturating_mul(SECTOR);
+    start..start.saturating_add(count.saturating_mul(SECTOR))
 }
 
-impl Partition {
-    /// What is written in the factory: who the device is, and whom it trusts.
-    pub const FACTORY: Self = Self::at(0, 1);
-    /// Which slot to start from.
-    pub const BOOT: Self = Self::at(1, 2);
-    /// The key that the device made for its certificate.
-    pub const KEY: Self = Self::at(3, 1);
-    /// What the device remembers.
-    pub const STORAGE: Self = Self::at(4, 4);
-    /// The slot that the factory fills.
-    pub const SLOT_A: Self = Self::at(8, 8);
-    /// The other slot.
-    pub const SLOT_B: Self = Self::at(16, 8);
-
-    /// What is erased at least.
-    pub const SECTOR: u32 = 256 * 1024;
-
-    /// The sectors from `first` on.
-    const fn at(first: usize, count: usize) -> Self {
-        Self {
-            start: first.saturating_mul(SECTOR),
-            length: count.saturating_mul(SECTOR),
-        }
-    }
-
+impl Flash {
     /// Reads at once, for a program that does not wait for anything.
     ///
     /// # Errors
     /// [`Fault`].
-    pub fn read_now(&self, offset: u32, bytes: &mut [u8]) -> Result<(), Fault> {
-        chip::read(self.address(offset, bytes.len(), 1)?, bytes);
+    pub fn read_now(self, offset: u32, bytes: &mut [u8]) -> Result<(), Fault> {
+        chip::read(address(offset, bytes.len(), 1)?, bytes);
         Ok(())
     }
 
@@ -56,8 +53,8 @@ impl Partition {
     ///
     /// # Errors
     /// [`Fault`].
-    pub fn write_now(&self, offset: u32, bytes: &[u8]) -> Result<(), Fault> {
-        let mut address = self.address(offset, bytes.len(), WORD)?;
+    pub fn write_now(self, offset: u32, bytes: &[u8]) -> Result<(), Fault> {
+        let mut address = address(offset, bytes.len(), WORD)?;
         let mut rest = bytes;
         while !rest.is_empty() {
             let room = BLOCK.saturating_sub(address.rem_euclid(BLOCK));
@@ -73,34 +70,35 @@ impl Partition {
     ///
     /// # Errors
     /// [`Fault`].
-    pub fn erase_now(&self, from: u32, to: u32) -> Result<(), Fault> {
+    pub fn erase_now(self, from: u32, to: u32) -> Result<(), Fault> {
         let length = to.checked_sub(from).ok_or(Fault::Range)?;
         let length = usize::try_from(length).map_err(|_| Fault::Range)?;
-        let start = self.address(from, length, SECTOR)?;
-        for sector in (start..start.saturating_add(length)).step_by(SECTOR) {
+        let start = address(from, length, SECTOR as usize)?;
+        for sector in (start..start.saturating_add(length)).step_by(SECTOR as usize) {
             chip::erase(sector)?;
         }
         Ok(())
     }
 
-    /// Where on the chip `length` bytes lie from `offset` on, both multiples of `unit`.
-    fn address(&self, offset: u32, length: usize, unit: usize) -> Result<usize, Fault> {
-        let offset = usize::try_from(offset).map_err(|_| Fault::Range)?;
-        let end = offset.checked_add(length).ok_or(Fault::Range)?;
-        if end > self.length {
-            return Err(Fault::Range);
-        }
-        if !offset.is_multiple_of(unit) || !length.is_multiple_of(unit) {
-            return Err(Fault::Alignment);
-        }
-        Ok(self.start.saturating_add(offset))
+}
+
+/// Where `length` bytes from `offset` on lie, both multiples of `unit`.
+fn address(offset: u32, length: usize, unit: usize) -> Result<usize, Fault> {
+    let offset = usize::try_from(offset).map_err(|_| Fault::Range)?;
+    let end = offset.checked_add(length).ok_or(Fault::Range)?;
+    if end > CAPACITY {
+        return Err(Fault::Range);
     }
+    if !offset.is_multiple_of(unit) || !length.is_multiple_of(unit) {
+        return Err(Fault::Alignment);
+    }
+    Ok(offset)
 }
 
 /// Why the chip did not do what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Beyond the end of the partition.
+    /// Beyond the end of the chip.
     Range,
     /// Not at a multiple of what can be written or erased.
     Alignment,
@@ -118,11 +116,11 @@ impl NorFlashError for Fault {
     }
 }
 
-impl ErrorType for Partition {
+impl ErrorType for Flash {
     type Error = Fault;
 }
 
-impl ReadNorFlash for Partition {
+impl ReadNorFlash for Flash {
     const READ_SIZE: usize = 1;
 
     async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Fault> {
@@ -130,19 +128,19 @@ impl ReadNorFlash for Partition {
     }
 
     fn capacity(&self) -> usize {
-        self.length
+        CAPACITY
     }
 }
 
 /// The emulator writes and erases at once. A chip takes its time, and so does this driver: as long
 /// as the chips do that are sold with microcontrollers.
-impl NorFlash for Partition {
+impl NorFlash for Flash {
     const WRITE_SIZE: usize = WORD;
-    const ERASE_SIZE: usize = SECTOR;
+    const ERASE_SIZE: usize = SECTOR as usize;
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), Fault> {
         self.erase_now(from, to)?;
-        let sectors = u64::from(to.saturating_sub(from)).div_euclid(SECTOR as u64);
+        let sectors = u64::from(to.saturating_sub(from)).div_euclid(u64::from(SECTOR));
         Timer::after(Duration::from_millis(sectors.saturating_mul(ERASE_MS))).await;
         Ok(())
     }
@@ -159,8 +157,7 @@ impl NorFlash for Partition {
 const WORD: usize = 4;
 /// What is written at most, and within which a write must stay.
 const BLOCK: usize = 2048;
-/// What is erased.
-const SECTOR: usize = Partition::SECTOR as usize;
+const CAPACITY: usize = 32 * 1024 * 1024;
 
 /// 256 bytes in half a millisecond.
 const PROGRAM_WORD_US: u64 = 8;
@@ -240,7 +237,7 @@ mod chip {
     }
 
     fn put(address: usize, word: u32) {
-        // SAFETY: within the chip, and aligned, as `Partition::address` sees to.
+        // SAFETY: within the chip, and aligned, as `address` sees to.
         unsafe { (BANK.wrapping_add(address) as *mut u32).write_volatile(word) }
     }
 

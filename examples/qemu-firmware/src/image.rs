@@ -12,7 +12,10 @@
 
 use core::fmt;
 
-use crate::flash::Partition;
+use providore_client::flash::{BootImage, Slot};
+use sha2::{Digest as _, Sha256};
+
+use crate::flash::{FIRMWARE, Flash};
 
 /// What every image begins with.
 pub const MAGIC: &[u8] = b"qemuvirt";
@@ -37,43 +40,60 @@ pub const fn version_field(version: &str) -> [u8; VERSION_LEN] {
 }
 
 /// An image in a slot.
-pub struct Image<'p> {
-    slot: &'p Partition,
-    length: usize,
+#[derive(Debug)]
+pub struct Image {
+    start: u32,
+    length: u32,
     version: [u8; VERSION_LEN],
 }
 
-impl<'p> Image<'p> {
-    /// The image in a slot, if there is something that looks like one.
+impl Image {
+    /// The image in a slot, if something that looks like one is there.
     #[must_use]
-    pub fn find(slot: &'p Partition) -> Option<Self> {
+    pub fn find(slot: Slot) -> Option<Self> {
+        let start = FIRMWARE.slot(slot).start;
         let mut header = [0; HEADER_LEN];
-        slot.read_now(0, &mut header).ok()?;
+        Flash.read_now(start, &mut header).ok()?;
         let rest = header.strip_prefix(MAGIC)?;
         let (length, rest) = rest.split_first_chunk()?;
         let (_, version) = rest.split_first_chunk::<4>()?;
         let length = u32::from_le_bytes(*length);
-        (MIN_LEN..=MAX_LEN)
-            .contains(&u64::from(length))
-            .then_some(())?;
-        Some(Self {
-            slot,
-            length: usize::try_from(length).ok()?,
+        (MIN_LEN..=MAX_LEN).contains(&u64::from(length)).then_some(Self {
+            start,
+            length,
             version: version.try_into().ok()?,
         })
+    }
+
+    /// Whether it is what was committed, byte by byte. Of what the factory wrote nothing is known.
+    #[must_use]
+    pub fn is(&self, committed: &BootImage) -> bool {
+        if committed.length == 0 {
+            return true;
+        }
+        let mut digest = Sha256::new();
+        let mut part = [0; 256];
+        let (mut at, mut left) = (self.start, self.length as usize);
+        while left > 0 {
+            let (part, _) = part.split_at_mut(left.min(256));
+            if Flash.read_now(at, part).is_err() {
+                return false;
+            }
+            digest.update(&*part);
+            (at, left) = (at.saturating_add(256), left.saturating_sub(part.len()));
+        }
+        self.length == committed.length && *digest.finalize() == committed.sha256
     }
 
     /// Copies the image to where it runs, and runs it.
     ///
     /// # Safety
-    /// The caller must be no such image itself, and the image one for this board.
+    /// The program that calls this must lie elsewhere.
     pub unsafe fn start(&self) -> ! {
         let place = PLACE as *mut u8;
-        // SAFETY: this memory has no other use in the program that calls this.
-        let memory = unsafe { core::slice::from_raw_parts_mut(place, self.length) };
-        self.slot
-            .read_now(0, memory)
-            .expect("a slot is as long as an image can be");
+        // SAFETY: memory of the board that the calling program has no use for.
+        let memory = unsafe { core::slice::from_raw_parts_mut(place, self.length as usize) };
+        Flash.read_now(self.start, memory).expect("a slot is as long as an image can be");
         riscv::asm::fence_i();
         // SAFETY: the first instruction of an image is behind its header, and takes nothing.
         unsafe {
@@ -83,7 +103,7 @@ impl<'p> Image<'p> {
     }
 }
 
-impl fmt::Display for Image<'_> {
+impl fmt::Display for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = str::from_utf8(&self.version).unwrap_or("?");
         f.pad(text.trim_end_matches('\0'))

@@ -14,7 +14,7 @@ use core::net::Ipv4Addr;
 use embassy_net::Ipv4Cidr;
 use providore_pki::PublicKey;
 use providore_wire::DeviceId;
-use qemu_firmware::flash::Partition;
+use qemu_firmware::flash::{FACTORY, Flash};
 
 /// Room for all lines.
 pub const LEN: usize = 2048;
@@ -30,7 +30,7 @@ pub struct Factory<'f> {
 impl<'f> Factory<'f> {
     /// Reads it, if it is complete.
     pub fn read(buffer: &'f mut [u8; LEN]) -> Option<Self> {
-        Partition::FACTORY.read_now(0, buffer).ok()?;
+        Flash.read_now(FACTORY.start, buffer).ok()?;
         let written = buffer.split(|byte| *byte == ERASED).next()?;
         let lines = str::from_utf8(written).ok()?;
         let value = |name| values(lines, name).next();

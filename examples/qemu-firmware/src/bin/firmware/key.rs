@@ -1,7 +1,7 @@
 //! The key that the device's certificate is for. The device makes it and nobody else ever sees it.
 
 use providore_pki::SoftwareKey;
-use qemu_firmware::{flash::Partition, log, random::Random};
+use qemu_firmware::{flash::{Flash, KEY}, log, random::Random};
 
 /// The key that was made at the first start.
 ///
@@ -19,23 +19,22 @@ pub fn load_or_make(random: &mut Random) -> SoftwareKey {
             break key;
         }
     };
-    let partition = Partition::KEY;
-    partition.erase_now(0, Partition::SECTOR).expect("flash");
-    partition.write_now(0, &*key.to_scalar()).expect("flash");
+    Flash.erase_now(KEY.start, KEY.end).expect("flash");
+    Flash.write_now(KEY.start, &*key.to_scalar()).expect("flash");
     // The mark comes last: without it, the power failed before the key was whole.
-    partition.write_now(MARK_AT, MARK).expect("flash");
+    Flash.write_now(MARK_AT, MARK).expect("flash");
     log!("key: made");
     key
 }
 
 fn load() -> Option<SoftwareKey> {
     let (mut scalar, mut mark) = ([0; SCALAR], [0; MARK.len()]);
-    Partition::KEY.read_now(MARK_AT, &mut mark).ok()?;
-    Partition::KEY.read_now(0, &mut scalar).ok()?;
+    Flash.read_now(MARK_AT, &mut mark).ok()?;
+    Flash.read_now(KEY.start, &mut scalar).ok()?;
     (mark == *MARK).then_some(())?;
     SoftwareKey::from_scalar(&scalar).ok()
 }
 
 const SCALAR: usize = 32;
-const MARK_AT: u32 = 32;
+const MARK_AT: u32 = KEY.start + 32;
 const MARK: &[u8; 4] = b"done";

@@ -17,6 +17,7 @@ use embassy_net::{
 use embassy_time::Delay;
 use providore_client::{
     Buffers, Device, DnsSd, ImageCheck, NalSettings, NalTransport, NoNames, Platform, Settings,
+    flash::{FlashSlots, FlashStorage},
 };
 use providore_sign::SoftwareKey;
 use providore_wire::Dialect;
@@ -79,6 +80,7 @@ async fn live(factory: &Factory<'_>, stack: Stack<'static>, mut random: Random) 
     static DOCUMENT: ConstStaticCell<[u8; 12 * 1024]> = ConstStaticCell::new([0; _]);
     static TCP: ConstStaticCell<TcpClientState<1, 1024, 4096>> =
         ConstStaticCell::new(TcpClientState::new());
+    static RECORD: ConstStaticCell<[u8; 12 * 1024]> = ConstStaticCell::new([0; _]);
     static UDP: ConstStaticCell<UdpBuffers> = ConstStaticCell::new(UdpBuffers::new());
     static MDNS: ConstStaticCell<[u8; 512]> = ConstStaticCell::new([0; _]);
     let tcp = TcpClient::new(stack, TCP.take());
@@ -87,9 +89,9 @@ async fn live(factory: &Factory<'_>, stack: Stack<'static>, mut random: Random) 
     let platform = Platform {
         transport,
         locator: DnsSd::new(link, Draw(&random), MDNS.take())
-            .with_fallback("http://10.77.0.1:3000".parse().expect("")),
-        slot: providore_client::memory::MemorySlot::running(b"x"),
-        storage: providore_client::memory::MemoryStorage::new(),
+            ,
+        slot: FlashSlots::new(Flash, FIRMWARE).expect("the layout fits"),
+        storage: FlashStorage::new(Flash, STORAGE, RECORD.take()).expect("the layout fits"),
         clock: Uptime,
         entropy: Draw(&random),
     };
