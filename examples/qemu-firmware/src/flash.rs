@@ -79,7 +79,6 @@ impl Flash {
         }
         Ok(())
     }
-
 }
 
 /// Where `length` bytes from `offset` on lie, both multiples of `unit`.

@@ -58,11 +58,13 @@ impl Image {
         let (length, rest) = rest.split_first_chunk()?;
         let (_, version) = rest.split_first_chunk::<4>()?;
         let length = u32::from_le_bytes(*length);
-        (MIN_LEN..=MAX_LEN).contains(&u64::from(length)).then_some(Self {
-            start,
-            length,
-            version: version.try_into().ok()?,
-        })
+        (MIN_LEN..=MAX_LEN)
+            .contains(&u64::from(length))
+            .then_some(Self {
+                start,
+                length,
+                version: version.try_into().ok()?,
+            })
     }
 
     /// Whether it is what was committed, byte by byte. Of what the factory wrote nothing is known.
@@ -93,7 +95,9 @@ impl Image {
         let place = PLACE as *mut u8;
         // SAFETY: memory of the board that the calling program has no use for.
         let memory = unsafe { core::slice::from_raw_parts_mut(place, self.length as usize) };
-        Flash.read_now(self.start, memory).expect("a slot is as long as an image can be");
+        Flash
+            .read_now(self.start, memory)
+            .expect("a slot is as long as an image can be");
         riscv::asm::fence_i();
         // SAFETY: the first instruction of an image is behind its header, and takes nothing.
         unsafe {

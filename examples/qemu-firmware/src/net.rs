@@ -11,15 +11,30 @@ use crate::virtio::{Memory, Port, find};
 pub struct NetworkCard {
     card: Card,
     /// Lent to the card, each under the token that it gave.
-    buffers: [(u16, &'static mut Buffer); QUEUE],
+    buffers: [(u16, &'static mut Frame); QUEUE],
     /// The frame that is being read.
     frame: [u8; FRAME],
 }
 
 /// Memory for the card to write frames into.
-pub type Buffers = [Buffer; QUEUE];
+pub struct Frames([Frame; QUEUE]);
+
+impl Frames {
+    /// Nothing was received.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self([[0; _]; QUEUE])
+    }
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// An Ethernet frame behind the header of the emulator's card.
-pub type Buffer = [u8; FRAME + HEADER];
+type Frame = [u8; FRAME + HEADER];
 type Card = VirtIONetRaw<Memory, Port, QUEUE>;
 
 const QUEUE: usize = 4;
@@ -29,18 +44,16 @@ const FRAME: usize = 1514;
 const HEADER: usize = 22;
 
 impl NetworkCard {
-    /// Memory for the card, to be put into a `static`.
-    pub const BUFFERS: Buffers = [[0; FRAME + HEADER]; QUEUE];
-
     /// The card.
     ///
     /// # Panics
     /// On a board without one.
     #[must_use]
-    pub fn new(buffers: &'static mut Buffers) -> Self {
+    pub fn new(frames: &'static mut Frames) -> Self {
         let port = find(DeviceType::Network).expect("the board has no virtio-net-device");
         let mut card = Card::new(port).expect("virtio-net");
-        let buffers = buffers
+        let buffers = frames
+            .0
             .each_mut()
             .map(|buffer| (lend(&mut card, buffer), buffer));
         Self {
@@ -66,7 +79,7 @@ impl NetworkCard {
     }
 }
 
-fn lend(card: &mut Card, buffer: &mut Buffer) -> u16 {
+fn lend(card: &mut Card, buffer: &mut Frame) -> u16 {
     // SAFETY: nobody looks at the buffer until the card gives its token back.
     unsafe { card.receive_begin(buffer) }.expect("as many buffers as places")
 }

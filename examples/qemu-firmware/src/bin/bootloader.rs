@@ -55,5 +55,9 @@ fn write_record(write: &BootWrite) -> Result<(), Fault> {
 /// Where a sector of the boot record begins.
 fn place(sector: usize) -> u32 {
     let first = FIRMWARE.boot.start;
-    if sector == 0 { first } else { first.saturating_add(SECTOR) }
+    if sector == 0 {
+        first
+    } else {
+        first.saturating_add(SECTOR)
+    }
 }

@@ -5,14 +5,14 @@
 //! ```text
 //! device qemu-lamp
 //! secret Xm2…
-//! address 10.77.0.2/24
-//! author 3059301306072a86…    a public key of the firmware's author, DER in hex; up to four
+//! address 10.77.0.2/24    without it, a DHCP server is asked
+//! author 3059301306072a86…    the public key of an author of firmware, DER in hex; up to four
 //! ```
 
 use core::net::Ipv4Addr;
 
 use embassy_net::Ipv4Cidr;
-use providore_pki::PublicKey;
+use providore_pki::{PublicKey, manifest::AuthorKeys};
 use providore_wire::DeviceId;
 use qemu_firmware::flash::{FACTORY, Flash};
 
@@ -23,7 +23,7 @@ pub const LEN: usize = 2048;
 pub struct Factory<'f> {
     pub device: DeviceId,
     pub secret: &'f [u8],
-    pub address: Ipv4Cidr,
+    pub address: Option<Ipv4Cidr>,
     lines: &'f str,
 }
 
@@ -34,28 +34,34 @@ impl<'f> Factory<'f> {
         let written = buffer.split(|byte| *byte == ERASED).next()?;
         let lines = str::from_utf8(written).ok()?;
         let value = |name| values(lines, name).next();
-        let (address, prefix) = value("address")?.split_once('/')?;
-        let address: Ipv4Addr = address.parse().ok()?;
         Some(Self {
             device: value("device")?.parse().ok()?,
             secret: value("secret")?.as_bytes(),
-            address: Ipv4Cidr::new(address, prefix.parse().ok().filter(|bits| *bits <= 32)?),
+            address: value("address").and_then(network),
             lines,
         })
     }
 
-    /// The public keys of the author.
-    pub fn authors(&self) -> impl Iterator<Item = Option<PublicKey>> {
-        values(self.lines, "author").map(|hex| {
+    /// The public keys of the author, as far as they are some.
+    pub fn authors(&self) -> heapless::Vec<PublicKey, { AuthorKeys::MAX }> {
+        let key = |hex| {
             let mut der = [0; PublicKey::SPKI_LEN];
             from_hex(hex, &mut der)?;
             PublicKey::from_spki_der(&der).ok()
-        })
+        };
+        let keys = values(self.lines, "author").filter_map(key);
+        keys.take(AuthorKeys::MAX).collect()
     }
 }
 
 /// What flash holds before anything is written.
 const ERASED: u8 = 0xFF;
+
+fn network(text: &str) -> Option<Ipv4Cidr> {
+    let (address, prefix) = text.split_once('/')?;
+    let prefix = prefix.parse().ok().filter(|bits| *bits <= 32)?;
+    Some(Ipv4Cidr::new(address.parse::<Ipv4Addr>().ok()?, prefix))
+}
 
 fn values<'l>(lines: &'l str, name: &str) -> impl Iterator<Item = &'l str> {
     let pairs = lines.lines().filter_map(|line| line.split_once(' '));

@@ -1,7 +1,11 @@
 //! The key that the device's certificate is for. The device makes it and nobody else ever sees it.
 
 use providore_pki::SoftwareKey;
-use qemu_firmware::{flash::{Flash, KEY}, log, random::Random};
+use qemu_firmware::{
+    flash::{Flash, KEY},
+    log,
+    random::Random,
+};
 
 /// The key that was made at the first start.
 ///
@@ -20,7 +24,9 @@ pub fn load_or_make(random: &mut Random) -> SoftwareKey {
         }
     };
     Flash.erase_now(KEY.start, KEY.end).expect("flash");
-    Flash.write_now(KEY.start, &*key.to_scalar()).expect("flash");
+    Flash
+        .write_now(KEY.start, &*key.to_scalar())
+        .expect("flash");
     // The mark comes last: without it, the power failed before the key was whole.
     Flash.write_now(MARK_AT, MARK).expect("flash");
     log!("key: made");

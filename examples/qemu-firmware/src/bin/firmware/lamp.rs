@@ -4,7 +4,10 @@ use core::{error::Error, fmt};
 
 use device_app::{Application, Status};
 use providore_client::Event;
-use qemu_firmware::log;
+use qemu_firmware::{
+    log,
+    memory::{self, Usage},
+};
 
 /// A lamp, if it had one.
 pub struct Lamp;
@@ -33,12 +36,43 @@ impl Application for Lamp {
 
     fn event(&self, event: &Event<'_>) {
         match event {
-            Event::Failed { step, error } => log!("{step}: {}", Causes(error)),
             Event::Server(address) => log!("server: {address}"),
+            Event::Failed { step, error } => log!("{step}: failed: {}", Causes(error)),
+            Event::Waiting { milliseconds } => log!("waits {milliseconds} ms"),
+            Event::Resting { milliseconds } => {
+                let Usage { stack, heap } = memory::usage();
+                log!("memory: {stack} bytes of stack, {heap} bytes of heap at most");
+                log!("rests {milliseconds} ms");
+            }
+            Event::ConfigStored { length } => log!("config: {length} bytes are stored"),
+            Event::CertificateStored { not_after_unix } => {
+                log!("certificate: stored, good until {not_after_unix}");
+            }
+            Event::FirmwareUpToDate => log!("firmware: up to date"),
+            Event::FirmwareSkipped(version) => log!("firmware: {version} has failed before"),
+            Event::FirmwareOffered(version) => log!("firmware: {version} is offered"),
+            Event::FirmwareResumed { kept } => log!("firmware: {kept} bytes are there already"),
+            Event::FirmwareProgress { written } => {
+                if written.is_multiple_of(PROGRESS) {
+                    log!("firmware: {written} bytes");
+                }
+            }
+            Event::FirmwareCommitted(version) => log!("firmware: {version} runs next, on trial"),
+            Event::FirmwareConfirmed(version) => log!("firmware: {version} is kept"),
+            Event::FirmwareRolledBack { version, reason } => {
+                log!("firmware: {version} is taken back: {reason}");
+            }
+            Event::FirmwareRefused { version, fault } => {
+                log!("firmware: {version} is refused: {}", Causes(fault));
+            }
+            Event::Reported => log!("the server was told"),
             event => log!("{event:?}"),
         }
     }
 }
+
+/// After how many bytes of a download to say so.
+const PROGRESS: u64 = 128 * 1024;
 
 /// An error with what caused it.
 struct Causes<'e>(&'e dyn Error);
