@@ -10,6 +10,8 @@ mod agent;
 mod attacks;
 #[cfg(all(feature = "memory", feature = "certificates"))]
 mod certificates;
+#[cfg(feature = "memory")]
+mod discovery;
 #[cfg(all(feature = "memory", feature = "embedded-nal"))]
 mod nal;
 mod operations;
