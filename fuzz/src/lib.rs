@@ -9,6 +9,7 @@
 pub mod certificates;
 pub mod client;
 pub mod coding;
+pub mod discovery;
 mod fields;
 pub mod firmware;
 pub mod machines;
@@ -47,6 +48,8 @@ targets! {
     client::server_address,
     coding::content_decoder,
     coding::decode_in_place,
+    discovery::announcement,
+    discovery::search,
     firmware::manifest,
     machines::replay_guard,
     machines::response_verifier,

@@ -1,5 +1,6 @@
 //! The command line: what the Go client had, and more.
 
+use core::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -53,6 +54,18 @@ pub(crate) enum Command {
                       the author of firmware and ask no server."
     )]
     Firmware(FirmwareArgs),
+    /// List the servers that announce themselves on the local network: name, address, and the SHA-256
+    /// of the CA's certificate; anybody can announce anything
+    #[command(
+        after_help = "Example:\n  providore-device find --seconds 5\n\nCompare the last column \
+                      with `openssl x509 -in ca.pem -noout -fingerprint -sha256`. Needs no \
+                      settings."
+    )]
+    Find {
+        /// How long to listen
+        #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+        seconds: u32,
+    },
     /// Get the secret that is to replace the present one, if one waits; not while `run` is running,
     /// which does so by itself
     #[command(after_help = "Example:\n  providore-device secret --state-dir /var/lib/app")]
@@ -177,9 +190,14 @@ pub(crate) struct Options {
     #[arg(short, long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Server, such as `http://10.0.0.7:3000` or `https://provision.example`
+    /// Server, such as `http://10.0.0.7:3000` or `https://provision.example` [default: the one that
+    /// is found on the local network]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) server: Option<String>,
+
+    /// Address of an interface to search for servers on; may be repeated [default: all]
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub(crate) interface: Vec<Ipv4Addr>,
 
     /// CA certificates (PEM): for HTTPS, and what certificates are first checked against
     #[arg(long, global = true, value_name = "FILE")]
@@ -279,6 +297,7 @@ const EXAMPLE: &str = "\
 Example:
   PROVIDORE_SECRET=… providore-device --server http://10.0.0.7:3000 --device-id d8fa0180
 
+Without --server it looks for one on the local network (`providore-device find` lists them).
 Use --help for exit codes, the hook and the settings file.";
 
 const LONG_HELP: &str = "\
@@ -293,6 +312,10 @@ Settings file (YAML; every key is a flag of the same name):
   cert-path: /etc/app/cert.pem
   key-path: /etc/app/key.pem
 A `csr:` map of the Go client is read and ignored: the server writes the subject.
+
+Server: without one it is found by multicast DNS. Anybody can announce a server; one counts when its
+answer is signed with this device's secret, and the address of such a one is kept in STATE and asked
+first. Only HTTP is found, and only with the dialect `signed`.
 
 Hook: run with PROVIDORE_EVENT=config|certificate|firmware and PROVIDORE_PATH, the file that
 changed (for firmware also PROVIDORE_VERSION). New firmware is on trial until the hook ends:

@@ -1,5 +1,6 @@
 //! Flags over environment over file over defaults.
 
+use core::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use providore_client::ServerAddress;
@@ -13,7 +14,10 @@ use crate::{author, cli::Options, exit::Failure, files, yaml::SettingsFile};
 
 /// Everything the commands go by.
 pub(crate) struct Settings {
-    pub(crate) server: ServerAddress,
+    /// Without one it is looked for.
+    pub(crate) server: Option<ServerAddress>,
+    /// Where it is looked for; everywhere, if there is none.
+    pub(crate) interfaces: Vec<Ipv4Addr>,
     pub(crate) device: DeviceId,
     pub(crate) key: SoftwareKey,
     pub(crate) dialect: Dialect,
@@ -49,7 +53,7 @@ impl Settings {
         let secret = secret(&mut options, &mut file)?;
         let key = SoftwareKey::new(secret.as_bytes())
             .map_err(|error| Failure::usage(format!("secret: {error}")))?;
-        let server = required(options.server.or(file.server), "server")?;
+        let server = options.server.or(file.server);
         let device = required(options.device_id.or(file.device_id), "device-id")?;
         let state_dir = options.state_dir.or(file.state_dir);
         let state_dir = state_dir.unwrap_or_else(|| default_state_dir(home.as_deref()));
@@ -67,6 +71,12 @@ impl Settings {
             (None, None) => None,
         };
         let dialect = dialect(named, first_providore)?;
+        if server.is_none() && dialect != Dialect::Signed {
+            return Err(Failure::usage(
+                "no server: set --server, or `server:` in the settings file; only servers of the \
+                 dialect signed are found without it",
+            ));
+        }
         let paths = match (options.author_key, file.author_key) {
             (flags, Some(entries)) if flags.is_empty() => entries,
             (flags, _) => flags,
@@ -78,7 +88,8 @@ impl Settings {
                 .firmware_sequence
                 .or(file.firmware_sequence)
                 .unwrap_or(0),
-            server: parse(&server, "server")?,
+            server: server.map(|server| parse(&server, "server")).transpose()?,
+            interfaces: options.interface,
             device: parse(&device, "device-id")?,
             key,
             dialect,
