@@ -12,5 +12,5 @@ pub use mac_key::mac_key;
 pub use replay_guard::{replay_guard, replay_guard_without_memory};
 pub use stores::{
     NEXT_SECRET, SECRET, certificate_log, config_store, device_changes, device_store,
-    firmware_store,
+    firmware_failures, firmware_manifests, firmware_store,
 };
