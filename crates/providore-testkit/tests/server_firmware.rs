@@ -414,7 +414,7 @@ fn any_releases() -> impl Strategy<Value = Vec<(u64, bool)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     /// From nothing, question after question: what is offered always rises, may always follow, and
     /// has not failed; and where nothing is offered, nothing was left that could have been.
