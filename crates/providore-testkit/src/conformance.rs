@@ -16,5 +16,5 @@ pub use slots::{firmware_slot, verified_image};
 pub use storage::{RECORDS, storage};
 pub use stores::{
     NEXT_SECRET, SECRET, certificate_log, config_store, device_changes, device_store,
-    firmware_store,
+    firmware_failures, firmware_manifests, firmware_store,
 };
