@@ -14,5 +14,5 @@ pub use replay_guard::{replay_guard, replay_guard_without_memory};
 pub use slots::{firmware_slot, verified_image};
 pub use stores::{
     NEXT_SECRET, SECRET, certificate_log, config_store, device_changes, device_store,
-    firmware_store,
+    firmware_failures, firmware_manifests, firmware_store,
 };
