@@ -1,5 +1,11 @@
 //! Power that fails at any write of an update: the device boots, and the next start goes on.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use providore_client::{SlotState, UpdatePhase, memory::Cut};
 use providore_testkit::simulator::{Bench, Flash, MemoryFlash, Offer, Publisher, image_of};
 

@@ -1,10 +1,10 @@
 //! A device under update, whose power can fail at any write: an agent with authors, over any slot.
 
 use core::cell::RefCell;
-use core::pin::pin;
-use core::task::{Context, Poll, Waker};
 
 use alloc::rc::Rc;
+
+use futures_lite::future::block_on;
 use providore_client::{
     Agent, Boot, Buffers, Device, FirmwareSlot, FirmwareStep, FixedAddress, ImageCheck, Platform,
     Record, Settings, SlotState, Storage, TransportError, UpdateState,
@@ -171,7 +171,8 @@ impl<F: Flash> Bench<F> {
     pub fn state(&mut self) -> UpdateState {
         let mut buffer = [0; UpdateState::LEN];
         let (_, storage) = self.flash.start();
-        let record = run(storage.load(Record::Update, &mut buffer)).expect("a storage that works");
+        let record =
+            block_on(storage.load(Record::Update, &mut buffer)).expect("a storage that works");
         record.map_or_else(UpdateState::new, |record| {
             UpdateState::decode(record).expect("a record is whole")
         })
@@ -183,7 +184,7 @@ impl<F: Flash> Bench<F> {
     /// If it cannot be read.
     pub fn slot_state(&mut self) -> SlotState {
         let (slot, _) = self.flash.start();
-        run(slot.state()).expect("a slot that works")
+        block_on(slot.state()).expect("a slot that works")
     }
 
     /// Starts the device and lets it live for at most so many days, until it restarts or the power
@@ -238,7 +239,7 @@ impl<F: Flash> Bench<F> {
                 0
             })
             .with_self_test(&mut self_test);
-        run(async {
+        block_on(async {
             if matches!(agent.start_firmware().await, Ok(Boot::Restart)) {
                 return true;
             }
@@ -263,24 +264,8 @@ impl<F: Flash> Bench<F> {
     /// # Panics
     /// If it never comes to rest, or does not boot any more.
     pub fn live(&mut self, starts: u32) {
-        for _ in 0..starts {
-            let restarted = self.start(1);
-            if !restarted && !self.flash.watch()() {
-                return;
-            }
-        }
-        panic!("still restarting after {starts} starts: {:#?}", self.events);
-    }
-}
-
-/// Runs a future that never has to wait.
-///
-/// # Panics
-/// If it waits.
-pub fn run<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("nothing here waits"),
+        let rests = (0..starts).any(|_| !self.start(1) && !self.flash.watch()());
+        assert!(rests, "after {starts} starts: {:#?}", self.events);
     }
 }
 
