@@ -35,6 +35,7 @@ mod boot;
 mod layout;
 mod slots;
 mod storage;
+mod words;
 
 pub use boot::{Boot, BootImage, BootRecord, BootSectors, BootWrite, Slot, TRIAL_BOOTS};
 pub use layout::FlashLayout;

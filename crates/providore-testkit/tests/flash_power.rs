@@ -323,8 +323,7 @@ async fn change(
     content: Option<&[u8]>,
     sectors: u32,
 ) -> Result<(), StoreError> {
-    let mut buffer = [0; 256];
-    let mut storage = FlashStorage::new(flash.clone(), 0..256 * sectors, &mut buffer)?;
+    let mut storage = FlashStorage::new(flash.clone(), 0..256 * sectors)?;
     match content {
         Some(content) => storage.store(record, content).await,
         None => storage.remove(record).await,
@@ -332,8 +331,7 @@ async fn change(
 }
 
 fn found(flash: &Flash, sectors: u32) -> Records {
-    let mut buffer = [0; 256];
-    let mut storage = FlashStorage::new(flash.clone(), 0..256 * sectors, &mut buffer).unwrap();
+    let mut storage = FlashStorage::new(flash.clone(), 0..256 * sectors).unwrap();
     let mut found = Records::new();
     for record in RECORDS {
         let mut place = [0; 64];
@@ -353,7 +351,7 @@ fn apply(records: &mut Records, record: Record, content: Option<&Vec<u8>>) {
 
 #[test]
 fn a_record_has_its_old_content_or_its_new_one() {
-    for sectors in [3, 5] {
+    for sectors in [4, 10] {
         let power = Power::new();
         let flash = Flash::new(sectors, &power);
         let sectors = u32::try_from(sectors).unwrap();
