@@ -35,8 +35,9 @@ mod boot;
 mod layout;
 mod slots;
 mod storage;
+mod words;
 
-pub use boot::{Boot, BootImage, BootRecord, BootSectors, BootWrite, Slot, TRIAL_BOOTS};
+pub use boot::{BootDecision, BootImage, BootRecord, BootSectors, BootWrite, Slot, TRIAL_BOOTS};
 pub use layout::FlashLayout;
 pub use slots::{FlashSlots, start};
 pub use storage::FlashStorage;

@@ -39,8 +39,8 @@
 //! | [`Notices`] | the server's hints that something waits, and when to ask for it |
 //! | [`DnsSd`] | the locator that asks the local network, over [`Multicast`]; [`Search`], its core without I/O |
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
-//! | `UpdateState`, `Boot` | where an update stands (feature `update`) |
 //! | `flash` | slots and storage on NOR flash |
+//! | `UpdateState`, `Boot` | where an update stands (feature `update`) |
 //! | `memory` | the platform in memory, with power cuts |
 //!
 //! Nothing unsigned is acted upon: an error that anybody can have sent delays, and no more. In the
@@ -53,8 +53,8 @@
 //! | `alloc` | errors of transports and stores keep their cause |
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
 //! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
-//! | `update` | firmware by an author's key: resumed, tried, rolled back, reported |
 //! | `flash` | the module `flash`: storage and firmware slots on NOR flash, and a bootloader's decision |
+//! | `update` | firmware by an author's key: resumed, tried, rolled back, reported |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
 //! | `tokio` | `TokioMulticast` (needs `std` and tokio) |

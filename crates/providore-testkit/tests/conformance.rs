@@ -95,8 +95,7 @@ fn flash_storage() {
 fn flash_storage_of<const WORD: usize, const SECTOR: usize>(sectors: usize) {
     let over = |flash: MemoryFlash<WORD, SECTOR>| {
         let region = 0..u32::try_from(sectors * SECTOR).unwrap();
-        let buffer = Box::leak(vec![0; SECTOR].into_boxed_slice());
-        FlashStorage::new(flash, region, buffer).unwrap()
+        FlashStorage::new(flash, region).unwrap()
     };
     conformance::storage(
         || over(MemoryFlash::new(sectors, &Power::new())),

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use embedded_storage_async::nor_flash::ReadNorFlash as _;
 use futures_lite::future::block_on;
 use providore_client::{
     FirmwareSlot as _, Record, SlotState, Storage as _, StoreError,
@@ -188,35 +189,30 @@ fn a_device_always_has_an_image_that_is_whole_and_takes_the_next() {
     let power = Power::new();
     let mut device = new_device(&power, 0);
     let mut model = NEW;
+    let mut tried = 0;
     for step in STORY {
+        let (flash, steps) = (device.flash.clone(), power.steps());
+        let before = flash.content(0..flash.capacity());
         block_on(device.take(step)).unwrap();
+        for (at, cut, tears) in cuts(power.steps() - steps) {
+            check_cut((&before, &model, step), at, cut, tears);
+            tried += 1;
+        }
         model = model.after(step);
         assert_eq!(device.look(), (model.runs, model.state), "{step:?}");
-    }
-    let mut tried = 0;
-    for (at, cut, tears) in cuts(power.steps()) {
-        check_cut(at, cut, tears);
-        tried += 1;
     }
     println!("{tried} cuts in {} writes and erasures", power.steps());
     assert!(tried > 1000);
 }
 
-fn check_cut(at: u32, cut: Cut, tears: u64) {
+/// One step from there, cut; then what a device does when the power is back.
+fn check_cut((before, model, step): (&[u8], &Model, Step), at: u32, cut: Cut, tears: u64) {
     let power = Power::new();
-    power.cut(at, cut);
     let mut device = new_device(&power, tears);
-    let mut model = NEW;
-    let mut cut_in = None;
-    for step in STORY {
-        if block_on(device.take(step)).is_err() {
-            cut_in = Some(step);
-            break;
-        }
-        model = model.after(step);
-    }
+    device.flash.put(0, before);
+    power.cut(at, cut);
+    assert!(block_on(device.take(step)).is_err(), "every cut is noticed");
     power.restore();
-    let step = cut_in.expect("every cut is noticed");
     block_on(device.take(Restart)).unwrap();
     let found = device.look();
     let old = model.after(Restart);
@@ -323,8 +319,7 @@ async fn change(
     content: Option<&[u8]>,
     sectors: u32,
 ) -> Result<(), StoreError> {
-    let mut buffer = [0; 256];
-    let mut storage = FlashStorage::new(flash.clone(), 0..256 * sectors, &mut buffer)?;
+    let mut storage = FlashStorage::new(flash.clone(), 0..256 * sectors)?;
     match content {
         Some(content) => storage.store(record, content).await,
         None => storage.remove(record).await,
@@ -332,8 +327,7 @@ async fn change(
 }
 
 fn found(flash: &Flash, sectors: u32) -> Records {
-    let mut buffer = [0; 256];
-    let mut storage = FlashStorage::new(flash.clone(), 0..256 * sectors, &mut buffer).unwrap();
+    let mut storage = FlashStorage::new(flash.clone(), 0..256 * sectors).unwrap();
     let mut found = Records::new();
     for record in RECORDS {
         let mut place = [0; 64];
@@ -353,53 +347,54 @@ fn apply(records: &mut Records, record: Record, content: Option<&Vec<u8>>) {
 
 #[test]
 fn a_record_has_its_old_content_or_its_new_one() {
-    for sectors in [3, 5] {
+    for sectors in [4, 10] {
         let power = Power::new();
         let flash = Flash::new(sectors, &power);
+        let (mut records, mut tried) = (Records::new(), 0);
         let sectors = u32::try_from(sectors).unwrap();
-        let mut records = Records::new();
-        for (record, content) in changes() {
-            block_on(change(&flash, record, content.as_deref(), sectors)).unwrap();
-            apply(&mut records, record, content.as_ref());
+        let all = changes();
+        for (nth, (record, content)) in all.iter().enumerate() {
+            let (before, steps) = (flash.content(0..flash.capacity()), power.steps());
+            block_on(change(&flash, *record, content.as_deref(), sectors)).unwrap();
+            for (at, cut, tears) in cuts(power.steps() - steps) {
+                check_storage_cut((&before, &records), &all[nth..], (at, cut, tears));
+                tried += 1;
+            }
+            apply(&mut records, *record, content.as_ref());
             assert_eq!(found(&flash, sectors), records);
-        }
-        let mut tried = 0;
-        for (at, cut, tears) in cuts(power.steps()) {
-            check_storage_cut(at, cut, tears, sectors);
-            tried += 1;
         }
         println!(
             "{tried} cuts in {} writes and erasures, {sectors} sectors",
             power.steps()
         );
-        assert!(tried > 500);
+        assert!(tried > 1000);
     }
 }
 
-fn check_storage_cut(at: u32, cut: Cut, tears: u64, sectors: u32) {
+/// The first of these changes is cut; some of the others follow when the power is back.
+fn check_storage_cut(
+    (before, records): (&[u8], &Records),
+    changes: &[(Record, Option<Vec<u8>>)],
+    (at, cut, tears): (u32, Cut, u64),
+) {
     let power = Power::new();
+    let flash = Flash::new(before.len() / 256, &power).with_tears(tears);
+    flash.put(0, before);
     power.cut(at, cut);
-    let flash = Flash::new(sectors as usize, &power).with_tears(tears);
-    let mut records = Records::new();
-    let mut all = changes().into_iter();
-    let place = format!("{cut:?} {at}, torn {tears}, {sectors} sectors");
-    for (record, content) in all.by_ref() {
-        let before = records.clone();
-        apply(&mut records, record, content.as_ref());
-        if block_on(change(&flash, record, content.as_deref(), sectors)).is_err() {
-            power.restore();
-            let found = found(&flash, sectors);
-            assert!(
-                found == before || found == records,
-                "{place} at {record:?}: {found:?}, not {before:?}"
-            );
-            records = found;
-            break;
-        }
+    let sectors = u32::try_from(before.len() / 256).unwrap();
+    let (record, content) = &changes[0];
+    assert!(block_on(change(&flash, *record, content.as_deref(), sectors)).is_err());
+    power.restore();
+    let place = format!("{cut:?} {at} at {record:?}, torn {tears}, {sectors} sectors");
+    let mut records = records.clone();
+    let found_then = found(&flash, sectors);
+    if found_then != records {
+        apply(&mut records, *record, content.as_ref());
     }
-    for (record, content) in all {
-        block_on(change(&flash, record, content.as_deref(), sectors)).unwrap();
-        apply(&mut records, record, content.as_ref());
+    assert_eq!(found_then, records, "{place}");
+    for (record, content) in changes.iter().take(8) {
+        block_on(change(&flash, *record, content.as_deref(), sectors)).unwrap();
+        apply(&mut records, *record, content.as_ref());
     }
     assert_eq!(found(&flash, sectors), records, "{place}, later");
 }

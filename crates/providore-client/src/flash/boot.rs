@@ -202,7 +202,7 @@ pub struct BootSectors {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 #[expect(clippy::exhaustive_structs, reason = "a bootloader heeds all of it")]
-pub struct Boot {
+pub struct BootDecision {
     /// What to write before the jump. If it cannot be written, the slot is started all the same.
     pub write: Option<BootWrite>,
     /// Where to jump to.
@@ -244,7 +244,7 @@ impl BootSectors {
     /// What a bootloader does at every start: it counts the starts of an image on trial, and goes
     /// back to the one before when there were `trial_boots` without a
     /// [`confirm`](crate::FirmwareSlot::confirm).
-    pub fn decide(&self, trial_boots: u8) -> Boot {
+    pub fn decide(&self, trial_boots: u8) -> BootDecision {
         let now = &self.newest;
         let next = match now.state {
             SlotState::OnTrial if now.boots < trial_boots => {
@@ -262,7 +262,7 @@ impl BootSectors {
     /// slot runs from now on, which on trial holds the image before. `None` if nobody knows what the
     /// other slot holds.
     #[must_use]
-    pub fn decide_without_active(&self) -> Option<Boot> {
+    pub fn decide_without_active(&self) -> Option<BootDecision> {
         let other = self.newest.active.other();
         let known = self.newest.image(other).length > 0;
         let next = self.newest.next(other, SlotState::RolledBack);
@@ -277,8 +277,8 @@ impl BootSectors {
         }
     }
 
-    fn boot(&self, record: &BootRecord, is_new: bool) -> Boot {
-        Boot {
+    fn boot(&self, record: &BootRecord, is_new: bool) -> BootDecision {
+        BootDecision {
             write: is_new.then(|| self.replace_by(record)),
             slot: record.active,
             image: *record.image(record.active),

@@ -46,22 +46,13 @@ impl FlashLayout {
     /// Whether it fits this flash, and nothing in it overlaps.
     pub(super) fn check<F: NorFlash>(&self, flash: &F) -> Result<(), StoreError> {
         let regions = [&self.boot, &self.slot_a, &self.slot_b];
-        let erase = small(F::ERASE_SIZE);
-        let fits = |region: &&Range<u32>| {
-            region.start < region.end
-                && [region.start, region.end]
-                    .iter()
-                    .all(|at| at.checked_rem(erase) == Some(0))
-                && region.end as usize <= flash.capacity()
-        };
+        let fits = |region: &&Range<u32>| is_region(flash, region);
         let [boot, a, b] = regions;
         let apart = [(boot, a), (boot, b), (a, b)]
             .iter()
             .all(|(one, other)| one.end <= other.start || other.end <= one.start);
-        let words = is_word(F::READ_SIZE) && is_word(F::WRITE_SIZE);
-        let whole = F::ERASE_SIZE > 0 && F::ERASE_SIZE.checked_rem(READ_LEN) == Some(0);
-        let two_sectors = length(boot) == erase.saturating_mul(2);
-        if regions.iter().all(fits) && apart && words && whole && two_sectors {
+        let two_sectors = length(boot) == small(F::ERASE_SIZE).saturating_mul(2);
+        if regions.iter().all(fits) && apart && two_sectors {
             Ok(())
         } else {
             Err(StoreError::out_of_order())
@@ -69,12 +60,24 @@ impl FlashLayout {
     }
 }
 
+/// Whether these are sectors of this flash, whose words are such as we write.
+pub(super) fn is_region<F: NorFlash>(flash: &F, region: &Range<u32>) -> bool {
+    let is_sector = |at: &u32| at.checked_rem(small(F::ERASE_SIZE)) == Some(0);
+    let sectors_fit = F::ERASE_SIZE.checked_rem(READ_LEN) == Some(0);
+    let words_fit = is_word(F::READ_SIZE) && is_word(F::WRITE_SIZE);
+    words_fit
+        && sectors_fit
+        && region.start < region.end
+        && [region.start, region.end].iter().all(is_sector)
+        && region.end as usize <= flash.capacity()
+}
+
 /// Words divide records, and what is read or written at once.
 const fn is_word(size: usize) -> bool {
     size.is_power_of_two() && size <= MAX_WORD
 }
 
-const fn length(region: &Range<u32>) -> u32 {
+pub(super) const fn length(region: &Range<u32>) -> u32 {
     region.end.saturating_sub(region.start)
 }
 

@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     BootImage, BootRecord, BootSectors, BootWrite, FlashLayout, Slot,
-    layout::{MAX_WORD, READ_LEN, small},
+    layout::{READ_LEN, small},
+    words::{Words, copy, fault, read_exact, read_some},
 };
 use crate::{FirmwareSlot, SlotState, StoreError, VerifiedImage};
 
@@ -27,12 +28,10 @@ pub struct FlashSlots<F> {
     download: Option<Download>,
 }
 
-/// An image on its way. What fills no word yet waits in memory.
+/// An image on its way.
 struct Download {
     slot: Slot,
-    written: u32,
-    word: [u8; MAX_WORD],
-    waiting: usize,
+    words: Words,
 }
 
 /// What a bootloader does at every start, where it has a flash driver with these traits: reads the
@@ -99,59 +98,10 @@ impl<F: NorFlash> FlashSlots<F> {
         self.running == Some(record.active())
     }
 
-    async fn append(&mut self, to: &mut Download, mut chunk: &[u8]) -> Result<(), StoreError> {
-        while !chunk.is_empty() {
-            if to.waiting > 0 || chunk.len() < F::WRITE_SIZE {
-                let free = to
-                    .word
-                    .get_mut(to.waiting..F::WRITE_SIZE)
-                    .unwrap_or_default();
-                let taken = free.len().min(chunk.len());
-                let (now, later) = chunk.split_at(taken);
-                for (slot, byte) in free.iter_mut().zip(now) {
-                    *slot = *byte;
-                }
-                to.waiting = to.waiting.saturating_add(taken);
-                chunk = later;
-                if to.waiting >= F::WRITE_SIZE {
-                    self.write_word(to).await?;
-                }
-            } else {
-                let gone = (to.written as usize)
-                    .checked_rem(F::ERASE_SIZE)
-                    .unwrap_or(0);
-                let taken = F::ERASE_SIZE.saturating_sub(gone).min(chunk.len());
-                let odd = taken.checked_rem(F::WRITE_SIZE).unwrap_or(0);
-                let (now, later) = chunk.split_at(taken.saturating_sub(odd));
-                self.program(to, now).await?;
-                chunk = later;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the word that has been waiting; what it lacks stays erased.
-    async fn write_word(&mut self, to: &mut Download) -> Result<(), StoreError> {
-        let mut word = to.word;
-        for byte in word.iter_mut().skip(to.waiting) {
-            *byte = 0xFF;
-        }
-        to.waiting = 0;
-        let word = word.get(..F::WRITE_SIZE).unwrap_or_default();
-        self.program(to, word).await
-    }
-
-    /// Writes words within a sector, which is erased first where they are its beginning.
-    async fn program(&mut self, to: &mut Download, words: &[u8]) -> Result<(), StoreError> {
-        let region = self.layout.slot(to.slot);
-        let at = region.start.saturating_add(to.written);
-        if to.written.checked_rem(small(F::ERASE_SIZE)) == Some(0) {
-            let end = at.saturating_add(small(F::ERASE_SIZE));
-            self.flash.erase(at, end).await.map_err(fault)?;
-        }
-        self.flash.write(at, words).await.map_err(fault)?;
-        to.written = to.written.saturating_add(small(words.len()));
-        Ok(())
+    /// How much of the image has come.
+    fn length(&self, download: &Download) -> u32 {
+        let start = self.layout.slot(download.slot).start;
+        download.words.position().saturating_sub(start)
     }
 
     /// The SHA-256 of the first bytes of a slot, as they can be read.
@@ -179,24 +129,26 @@ impl<F: NorFlash> FirmwareSlot for FlashSlots<F> {
     }
 
     async fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
-        let Ok(offset) = u32::try_from(offset) else {
-            return Ok(0);
+        let slot = match &self.download {
+            Some(download) => download.slot,
+            None => self.sectors().await?.record().active().other(),
         };
-        let (slot, end) = match &self.download {
-            Some(download) if offset >= download.written => {
-                return Ok(download.read_waiting(offset, buffer));
+        let region = self.layout.slot(slot);
+        let at = u32::try_from(offset).unwrap_or(u32::MAX);
+        let at = region.start.saturating_add(at);
+        let mut end = region.start.saturating_add(self.layout.capacity());
+        if let Some(Download { words, .. }) = &self.download {
+            end = words.written();
+            if let Some(waiting) = at.checked_sub(end) {
+                let rest = words.waiting().get(waiting as usize..);
+                return Ok(copy(rest.unwrap_or_default(), buffer));
             }
-            Some(download) => (download.slot, download.written),
-            None => {
-                let active = self.sectors().await?.record().active();
-                (active.other(), self.layout.capacity())
-            }
-        };
-        let left = end.saturating_sub(offset) as usize;
-        let wanted = buffer.len().min(left);
-        let at = self.layout.slot(slot).start.saturating_add(offset);
-        let buffer = buffer.get_mut(..wanted).unwrap_or_default();
-        read_some(&mut self.flash, at, buffer).await
+        }
+        let wanted = buffer.len().min(end.saturating_sub(at) as usize);
+        match buffer.get_mut(..wanted) {
+            Some(buffer) if wanted > 0 => read_some(&mut self.flash, at, buffer).await,
+            _ => Ok(0),
+        }
     }
 
     async fn begin(&mut self, _: &FirmwareVersion, keep: u64) -> Result<u64, StoreError> {
@@ -215,35 +167,33 @@ impl<F: NorFlash> FirmwareSlot for FlashSlots<F> {
             .unwrap_or(u32::MAX)
             .min(self.layout.capacity());
         let odd = keep.checked_rem(small(F::ERASE_SIZE)).unwrap_or(0);
-        let written = keep.saturating_sub(odd);
+        let kept = keep.saturating_sub(odd);
+        let slot = record.active().other();
+        let at = self.layout.slot(slot).start.saturating_add(kept);
         self.download = Some(Download {
-            slot: record.active().other(),
-            written,
-            word: [0xFF; MAX_WORD],
-            waiting: 0,
+            slot,
+            words: Words::new(at, true),
         });
-        Ok(written.into())
+        Ok(kept.into())
     }
 
     async fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
         let mut download = self.download.take().ok_or(StoreError::out_of_order())?;
-        let length = download.length().saturating_add(small(chunk.len()));
-        if length > self.layout.capacity() {
+        let length = self.length(&download);
+        if length.saturating_add(small(chunk.len())) > self.layout.capacity() {
             self.download = Some(download);
             return Err(StoreError::full());
         }
         // A write that failed, or whose future was dropped, leaves no download to go on with.
-        self.append(&mut download, chunk).await?;
+        download.words.append(&mut self.flash, chunk).await?;
         self.download = Some(download);
         Ok(())
     }
 
     async fn commit(&mut self, image: VerifiedImage) -> Result<(), StoreError> {
         let mut download = self.download.take().ok_or(StoreError::out_of_order())?;
-        let (slot, length) = (download.slot, download.length());
-        if download.waiting > 0 {
-            self.write_word(&mut download).await?;
-        }
+        let (slot, length) = (download.slot, self.length(&download));
+        download.words.pad(&mut self.flash).await?;
         if u64::from(length) != image.length() {
             return Err(StoreError::mismatch());
         }
@@ -285,22 +235,6 @@ impl<F: NorFlash> FirmwareSlot for FlashSlots<F> {
     }
 }
 
-impl Download {
-    fn length(&self) -> u32 {
-        self.written.saturating_add(small(self.waiting))
-    }
-
-    /// Reads from what has not been written yet.
-    fn read_waiting(&self, offset: u32, buffer: &mut [u8]) -> usize {
-        let begin = offset.saturating_sub(self.written) as usize;
-        let waiting = self.word.get(begin..self.waiting).unwrap_or_default();
-        for (slot, byte) in buffer.iter_mut().zip(waiting) {
-            *slot = *byte;
-        }
-        waiting.len().min(buffer.len())
-    }
-}
-
 async fn sectors<F: NorFlash>(
     flash: &mut F,
     layout: &FlashLayout,
@@ -308,7 +242,7 @@ async fn sectors<F: NorFlash>(
     let mut records = [[0; BootRecord::LEN]; 2];
     for (sector, record) in records.iter_mut().enumerate() {
         let at = layout.sector::<F>(sector);
-        flash.read(at, record).await.map_err(fault)?;
+        read_exact(flash, at, record).await?;
     }
     let [first, second] = &records;
     Ok(BootSectors::read(first, second))
@@ -325,41 +259,12 @@ async fn write_record<F: NorFlash>(
     flash.erase(at, end).await.map_err(fault)?;
     flash.write(at, &record.bytes).await.map_err(fault)?;
     let mut written = [0; BootRecord::LEN];
-    flash.read(at, &mut written).await.map_err(fault)?;
+    read_exact(flash, at, &mut written).await?;
     if written == record.bytes {
         Ok(())
     } else {
         Err(StoreError::failed())
     }
-}
-
-/// Reads from anywhere: as much as is aligned, or a part of a word.
-async fn read_some<F: NorFlash>(
-    flash: &mut F,
-    at: u32,
-    buffer: &mut [u8],
-) -> Result<usize, StoreError> {
-    let skipped = at.checked_rem(small(F::READ_SIZE)).unwrap_or(0);
-    let odd = buffer.len().checked_rem(F::READ_SIZE).unwrap_or(0);
-    let whole = buffer.len().saturating_sub(odd);
-    if skipped == 0 && whole > 0 {
-        let aligned = buffer.get_mut(..whole).unwrap_or_default();
-        flash.read(at, aligned).await.map_err(fault)?;
-        return Ok(whole);
-    }
-    let mut word = [0; MAX_WORD];
-    let word = word.get_mut(..F::READ_SIZE).unwrap_or_default();
-    let begin = at.saturating_sub(skipped);
-    flash.read(begin, word).await.map_err(fault)?;
-    let rest = word.get(skipped as usize..).unwrap_or_default();
-    for (slot, byte) in buffer.iter_mut().zip(rest) {
-        *slot = *byte;
-    }
-    Ok(rest.len().min(buffer.len()))
-}
-
-pub(super) fn fault<E>(_: E) -> StoreError {
-    StoreError::failed()
 }
 
 impl<F> fmt::Debug for FlashSlots<F> {
