@@ -19,6 +19,7 @@ pub mod signed_exchange;
 pub mod signed_heads;
 pub mod structured;
 mod tampering;
+pub mod transport;
 pub mod values;
 
 /// A fuzz target.
@@ -63,6 +64,7 @@ targets! {
     structured::signature_input,
     structured::structured_dictionary,
     structured::structured_vs_sfv,
+    transport::http_response,
     values::authorization,
     values::challenge,
     values::device_id,

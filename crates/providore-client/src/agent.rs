@@ -3,10 +3,12 @@
 mod ask;
 mod certificate;
 mod config;
+mod config_trial;
 mod error;
 mod event;
 mod firmware;
 mod report;
+mod rest;
 mod secret;
 mod settings;
 #[cfg(feature = "certificates")]
@@ -18,6 +20,7 @@ pub use certificate::CertificateStep;
 #[cfg(feature = "certificates")]
 pub use certificate::{CertificateFault, Identity};
 pub use config::ConfigStep;
+pub use config_trial::{ConfigTrial, ConfigUse};
 pub use error::AgentError;
 pub use event::{Event, Step};
 pub use firmware::FirmwareStep;
@@ -25,7 +28,7 @@ pub use secret::SecretStep;
 use secret::Secrets;
 pub use settings::{Buffers, Settings};
 
-use crate::{Clock as _, Device, EntityTag, Error, Parts, ServerAddress, retry::below};
+use crate::{Device, EntityTag, Error, Notices, Parts, ServerAddress};
 use providore_wire::FirmwareVersion;
 
 /// Runs the operations on a [`Platform`](crate::Platform), one after the other.
@@ -56,6 +59,7 @@ pub struct Agent<'b, K, P> {
     tag: Option<EntityTag>,
     on_trial: Option<FirmwareVersion>,
     secrets: Secrets,
+    notices: Notices,
     failures: u32,
     owed_ms: u64,
 }
@@ -79,6 +83,7 @@ pub struct Day {
 impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     /// An agent that has not asked anything yet.
     pub fn new(device: Device<K>, platform: P, settings: Settings, buffers: Buffers<'b>) -> Self {
+        let notices = Notices::new(settings.notices);
         Self {
             device,
             platform,
@@ -91,6 +96,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             tag: None,
             on_trial: None,
             secrets: Secrets::default(),
+            notices,
             failures: 0,
             owed_ms: 0,
         }
@@ -122,18 +128,6 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             firmware: self.firmware_of_the_day().await,
             secret: self.secret_of_the_day().await,
         }
-    }
-
-    /// Sleeps until the next day: [`Settings::interval_s`], a tenth more or less.
-    pub async fn rest(&mut self) {
-        let parts = self.platform.parts();
-        let whole = u64::from(self.settings.interval_s).saturating_mul(1000);
-        let spread = below(whole.div_euclid(5), &mut parts.entropy);
-        let milliseconds = whole
-            .saturating_sub(whole.div_euclid(10))
-            .saturating_add(spread);
-        self.say(&Event::Resting { milliseconds });
-        self.platform.parts().clock.sleep_ms(milliseconds).await;
     }
 
     /// The device as the server is told.

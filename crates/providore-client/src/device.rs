@@ -2,7 +2,9 @@
 
 mod signed;
 
-use providore_sign::{HeaderInstructions, KeyError, MacKey, Refusal, original, signed as sign};
+use providore_sign::{
+    HeaderInstructions, KeyError, MacKey, Refusal, notice::NoticeKey, original, signed as sign,
+};
 use providore_wire::{
     DeviceId, Dialect, FirmwareVersion, Target, Timestamp, original::ResponseHead,
 };
@@ -81,7 +83,7 @@ impl<K: MacKey> Device<K> {
                 key,
                 policy: original::ResponsePolicy::default(),
             },
-            Dialect::Signed => Voice::Signed(Session::begin(&mut key)?),
+            Dialect::Signed => Voice::Signed(Session::begin(&mut key, &id)?),
             // The enumeration is open to additions; a dialect that this version cannot speak is
             // never replaced by another one.
             _ => {
@@ -143,7 +145,8 @@ impl<K: MacKey> Device<K> {
     /// # Errors
     /// [`KeyError::SecretLength`]; [`KeyError::Hardware`] in the `Original` dialect.
     pub fn set_next_secret(&mut self, secret: &[u8]) -> Result<(), KeyError> {
-        self.session().ok_or(NO_ROTATION)?.set_next(secret)
+        let Self { id, voice, .. } = self;
+        voice.session().ok_or(NO_ROTATION)?.set_next(secret, id)
     }
 
     /// Whether a secret waits to replace the present one.
@@ -166,15 +169,13 @@ impl<K: MacKey> Device<K> {
     /// # Errors
     /// As [`set_next_secret`](Self::set_next_secret).
     pub fn set_secret(&mut self, secret: &[u8]) -> Result<(), KeyError> {
-        self.session().ok_or(NO_ROTATION)?.set(secret)
+        let Self { id, voice, .. } = self;
+        voice.session().ok_or(NO_ROTATION)?.set(secret, id)
     }
 
     /// What only the `Signed` dialect has.
     pub(crate) const fn session(&mut self) -> Option<&mut Session> {
-        match &mut self.voice {
-            Voice::Original { .. } => None,
-            Voice::Signed(session) => Some(session),
-        }
+        self.voice.session()
     }
 
     pub(crate) fn sign(
@@ -240,6 +241,25 @@ impl<K: MacKey> Device<K> {
             }
             // The answer to a question of another device.
             _ => Err(Error::NotInDialect),
+        }
+    }
+}
+
+impl<K> Device<K> {
+    /// The key of notices, and the time of the server's last answer. Only in the `Signed` dialect.
+    pub(crate) fn notices(&self) -> Option<(&NoticeKey, Option<Timestamp>)> {
+        match &self.voice {
+            Voice::Original { .. } => None,
+            Voice::Signed(session) => Some((session.notices(), session.time().now(None))),
+        }
+    }
+}
+
+impl<K> Voice<K> {
+    const fn session(&mut self) -> Option<&mut Session> {
+        match self {
+            Self::Original { .. } => None,
+            Self::Signed(session) => Some(session),
         }
     }
 }

@@ -36,6 +36,7 @@
 //! | [`VerifiedConfig`], [`VerifiedImage`], [`VerifiedPem`], [`VerifiedSecret`] | proofs, which nobody else can make |
 //! | [`Agent`] | the device's day on top of these, plain `async` |
 //! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |
+//! | [`Notices`] | the server's hints that something waits, and when to ask for it |
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
 //! | `memory` | the platform in memory, with power cuts |
 //!
@@ -48,6 +49,7 @@
 //! |---|---|
 //! | `alloc` | errors of transports and stores keep their cause |
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
+//! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
 //!
@@ -63,6 +65,8 @@ mod agent;
 mod certificate;
 mod config;
 mod device;
+#[cfg(feature = "embedded-nal")]
+mod embedded_nal;
 mod error;
 mod exchange;
 mod firmware;
@@ -71,6 +75,7 @@ mod image;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod moment;
+mod notices;
 mod platform;
 mod report;
 #[cfg(feature = "reqwest")]
@@ -85,18 +90,23 @@ pub use agent::{
 };
 #[cfg(feature = "certificates")]
 pub use agent::{CertificateFault, Identity};
+pub use agent::{ConfigTrial, ConfigUse};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
+#[cfg(feature = "embedded-nal")]
+pub use embedded_nal::{NalBody, NalHead, NalSettings, NalTransport, NoNames};
 pub use error::{BodyFault, Error, HeadError};
 pub use exchange::{BufferedOperation, Exchange, Operation, Receiving, Request, SignedAnswer};
 pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome};
 pub use head::{BorrowedHead, EntityTag, Head};
 pub use image::{ImageCheck, ReceivingImage, VerifiedImage};
 pub use moment::Moment;
+pub use notices::{NoticeFault, NoticePolicy, Notices};
 pub use platform::{
-    AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, Parts,
-    Platform, PlatformOf, Record, ServerAddress, Storage, StoreError, Transport, TransportError,
+    AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, NoNotices,
+    NoticeSource, Parts, Platform, PlatformOf, Record, ServerAddress, SlotState, Storage,
+    StoreError, Transport, TransportError,
 };
 pub use report::{Outcome, Report, Subject};
 #[cfg(feature = "reqwest")]

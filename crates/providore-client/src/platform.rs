@@ -4,6 +4,7 @@ mod address;
 mod clock;
 mod error;
 mod locator;
+mod notice_source;
 mod slot;
 mod storage;
 mod transport;
@@ -12,7 +13,8 @@ pub use address::{AddressError, ServerAddress};
 pub use clock::Clock;
 pub use error::{StoreError, TransportError};
 pub use locator::{AddressList, FixedAddress, Locator};
-pub use slot::FirmwareSlot;
+pub use notice_source::{NoNotices, NoticeSource};
+pub use slot::{FirmwareSlot, SlotState};
 pub use storage::{Record, Storage};
 pub use transport::{Answer, Body, Transport};
 

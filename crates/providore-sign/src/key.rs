@@ -103,6 +103,15 @@ impl ComputedTag {
     pub fn matches(&self, signature: &Signature) -> bool {
         self.0 == CtOutput::new((*signature.as_bytes()).into())
     }
+
+    /// Whether a received tag of half the length is the beginning of this one, in constant time.
+    pub(crate) fn begins_with(&self, half: &[u8; 16]) -> bool {
+        let mut whole = *self.as_bytes();
+        for (slot, byte) in whole.iter_mut().zip(half) {
+            *slot = *byte;
+        }
+        self.0 == CtOutput::new(whole.into())
+    }
 }
 
 impl fmt::Debug for ComputedTag {
@@ -280,6 +289,20 @@ mod tests {
             KeyError::SecretLength
         );
         assert!(SoftwareKey::new(&[7; 256]).is_ok());
+    }
+
+    #[test]
+    fn a_tag_begins_with_its_first_half_alone() {
+        let bytes = core::array::from_fn(|at| u8::try_from(at).unwrap());
+        let tag = ComputedTag::from_bytes(bytes);
+        let half: [u8; 16] = bytes[..16].try_into().unwrap();
+        assert!(tag.begins_with(&half));
+        assert!(!tag.begins_with(&bytes[16..].try_into().unwrap()));
+        for bit in 0..128_usize {
+            let mut other = half;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert!(!tag.begins_with(&other));
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@
 //! | [`signed`] | requests and responses of the `Signed` dialect: RFC 9421 |
 //! | [`original`] | requests and answers of the `Original` dialect |
 //! | [`subkeys`] | a key for each purpose and each device, from one secret |
+//! | [`notice`] | the datagram by which a server says that something waits |
 //! | `content_coding` | encryption of what is secret: the content coding `aes128gcm` (RFC 8188) |
 //! | [`Freshness`] | which validity windows count |
 //! | [`ReplayGuard`] | first time or seen before |
@@ -50,6 +51,7 @@ pub mod content_coding;
 mod freshness;
 mod instructions;
 mod key;
+pub mod notice;
 pub mod original;
 mod refusal;
 mod replay;

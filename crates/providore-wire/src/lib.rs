@@ -28,6 +28,7 @@
 //! | [`structured`] | structured fields (RFC 9651), bounded, in borrowed views |
 //! | [`message_signatures`] | signature parameters and signature bases of RFC 9421 |
 //! | [`digest_fields`] | `Content-Digest` and `Repr-Digest` of RFC 9530 |
+//! | [`notice`] | the datagram by which a server says that something waits |
 //! | [`Dialect`] | which dialect an application chose |
 //! | [`ParseError`] | what was wrong, and at which byte |
 //!
@@ -40,6 +41,7 @@ mod error;
 mod id;
 pub mod message_signatures;
 mod method;
+pub mod notice;
 pub mod original;
 mod route;
 mod signature;

@@ -2,10 +2,10 @@
 
 use providore_sign::MacKey;
 
-use super::{Agent, AgentError, Event, ask::Line};
+use super::{Agent, AgentError, Event, Step, ask::Line, config_trial};
 use crate::{
-    BodyFault, Config, ConfigOutcome, Error, Outcome, Parts, Record, Report, ServerAddress,
-    Storage as _, Subject,
+    BodyFault, Config, ConfigOutcome, EntityTag, Error, Outcome, Parts, Record, Report,
+    ServerAddress, Storage as _, Subject,
 };
 
 /// What became of the configuration.
@@ -16,6 +16,10 @@ pub enum ConfigStep {
     Kept,
     /// Another one has been stored.
     Stored,
+    /// Another one has been stored, to be tried: call [`Agent::use_config`].
+    OnTrial,
+    /// The server has one that failed on this device; the stored one stays.
+    Skipped,
 }
 
 impl<K: MacKey, P: Parts> Agent<'_, K, P> {
@@ -29,6 +33,12 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// [`AgentError`]; what is stored stays.
     pub async fn check_config(&mut self) -> Result<ConfigStep, AgentError> {
         let server = self.approach().await?;
+        if let Err(error) = self.tell_config_failure(&server).await {
+            self.say(&Event::Failed {
+                step: Step::Report,
+                error: &error,
+            });
+        }
         let outcome = self.fetch_config(&server).await;
         if let Err(AgentError::Answer(Error::Body(BodyFault::CheckedOut))) = &outcome {
             let reason = "refused by the application's check";
@@ -60,6 +70,12 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             return Ok(ConfigStep::Kept);
         };
         let storage = &mut self.platform.parts().storage;
+        if self.settings.config_trial.is_some() {
+            let step = config_trial::offer(storage, config.bytes()).await;
+            let (length, tag) = (config.bytes().len(), config.tag().cloned());
+            let step = step.map_err(AgentError::Storage)?;
+            return Ok(self.follow(step, length, tag));
+        }
         // A stored configuration that cannot be read, or is longer, is not the same.
         let stored = storage.load(Record::Config, chunk).await;
         let (bytes, tag) = (config.bytes(), config.tag().cloned());
@@ -69,13 +85,23 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             let stored = storage.store(Record::Config, bytes).await;
             stored.map_err(AgentError::Storage)?;
         }
-        // Only what is stored may be named as "what we have".
-        self.tag = tag;
-        if kept {
-            self.say(&Event::ConfigKept);
-            return Ok(ConfigStep::Kept);
-        }
-        self.say(&Event::ConfigStored { length });
-        Ok(ConfigStep::Stored)
+        let step = if kept {
+            ConfigStep::Kept
+        } else {
+            ConfigStep::Stored
+        };
+        Ok(self.follow(step, length, tag))
+    }
+
+    /// Tells what became of the configuration that the server has.
+    fn follow(&mut self, step: ConfigStep, length: usize, tag: Option<EntityTag>) -> ConfigStep {
+        // Only what is in use, or about to be, may be named as "what we have".
+        self.tag = tag.filter(|_| step != ConfigStep::Skipped);
+        self.say(&match step {
+            ConfigStep::Kept => Event::ConfigKept,
+            ConfigStep::Skipped => Event::ConfigSkipped,
+            ConfigStep::Stored | ConfigStep::OnTrial => Event::ConfigStored { length },
+        });
+        step
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use providore_wire::FirmwareVersion;
 
 use super::AgentError;
-use crate::ServerAddress;
+use crate::{NoticeFault, ServerAddress};
 
 /// A step of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +59,10 @@ pub enum Event<'e> {
         /// How long.
         milliseconds: u64,
     },
+    /// The server says that something waits: the next day begins soon.
+    NoticeHeard,
+    /// A datagram came that changes nothing; anybody can have sent it.
+    NoticeIgnored(NoticeFault),
     /// An attempt failed.
     Failed {
         /// What was attempted.
@@ -68,7 +72,21 @@ pub enum Event<'e> {
     },
     /// The configuration is the one that is stored.
     ConfigKept,
-    /// Another configuration has been stored.
+    /// The server has a configuration that failed on this device; it is not tried again.
+    ConfigSkipped,
+    /// The server was reached with the other configuration: it is the last known good one.
+    ConfigConfirmed,
+    /// The other configuration failed: the one before is to be used again.
+    ConfigRolledBack {
+        /// Why.
+        reason: &'e str,
+    },
+    /// The application does not use the stored configuration.
+    ConfigRefused {
+        /// Why.
+        reason: &'e str,
+    },
+    /// Another configuration has been stored, to be used or to be tried.
     ConfigStored {
         /// Its length in bytes.
         length: usize,

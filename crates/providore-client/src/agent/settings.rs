@@ -1,6 +1,7 @@
 //! How often to ask, what to accept, and the memory to do it in.
 
-use crate::{ImageCheck, RetryPolicy};
+use super::ConfigTrial;
+use crate::{ImageCheck, NoticePolicy, RetryPolicy};
 
 /// What the agent goes by.
 #[derive(Debug, Clone)]
@@ -10,6 +11,11 @@ pub struct Settings {
     pub image: ImageCheck,
     /// The application's check of a configuration; without one it must look like JSON.
     pub config_check: Option<fn(&[u8]) -> bool>,
+    /// Whether another configuration is on trial until the server was reached with it: see
+    /// [`Agent::use_config`](super::Agent::use_config), which then has to be called at each start and
+    /// after [`ConfigStep::OnTrial`](super::ConfigStep::OnTrial). Without, another one replaces the
+    /// one that is stored.
+    pub config_trial: Option<ConfigTrial>,
     /// How long to wait after a failure.
     pub retry: RetryPolicy,
     /// How often a step is tried within a day, at least once. An attempt after which the server
@@ -21,22 +27,26 @@ pub struct Settings {
     pub firmware: bool,
     /// Whether a day includes a look for another secret. Only in the `Signed` dialect.
     pub secret: bool,
+    /// How often notices may cut a rest short.
+    pub notices: NoticePolicy,
     /// From one day to the next, in seconds. A day may be an hour.
     pub interval_s: u32,
 }
 
 impl Settings {
-    /// Everything, every hour, three attempts, the default waits.
+    /// Everything, every hour, three attempts, the default waits, no trial of configurations.
     #[must_use]
     pub const fn new(image: ImageCheck) -> Self {
         Self {
             image,
             config_check: None,
+            config_trial: None,
             retry: RetryPolicy::DEFAULT,
             attempts: 3,
             config: true,
             firmware: true,
             secret: true,
+            notices: NoticePolicy::DEFAULT,
             interval_s: 3_600,
         }
     }

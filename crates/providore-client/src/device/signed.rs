@@ -2,6 +2,7 @@
 
 use providore_sign::{
     HeaderInstructions, KeyError, MacKey, SoftwareKey,
+    notice::NoticeKey,
     signed::{Keys, RequestToSign, ResponseVerifier, ServerTime, Validity, sign_request},
 };
 use providore_wire::{
@@ -21,8 +22,8 @@ use crate::{
 /// The keys, and what the server told.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
-    keys: Keys,
-    next: Option<Keys>,
+    keys: SessionKeys,
+    next: Option<SessionKeys>,
     /// Whether the next question is signed with the next secret, if there is one.
     tries_next: bool,
     challenge: Option<Heard>,
@@ -34,6 +35,22 @@ pub(crate) struct Session {
     time: ServerTime,
     /// Which secret the application gave, for what is stored beside it.
     given: [u8; CHECK_LEN],
+}
+
+/// All that is derived from one secret.
+#[derive(Debug, Clone)]
+struct SessionKeys {
+    messages: Keys,
+    notices: NoticeKey,
+}
+
+impl SessionKeys {
+    fn derive(secret: &mut impl MacKey, id: &DeviceId) -> Result<Self, KeyError> {
+        Ok(Self {
+            messages: Keys::derive(secret)?,
+            notices: NoticeKey::derive(secret, id)?,
+        })
+    }
 }
 
 /// A challenge, and what the device's clock showed when it came.
@@ -68,9 +85,9 @@ impl Session {
     /// How long a request counts, in seconds: within the 300 that a server accepts.
     const REQUEST_LIFETIME_S: u32 = 120;
 
-    pub(super) fn begin(secret: &mut impl MacKey) -> Result<Self, KeyError> {
+    pub(super) fn begin(secret: &mut impl MacKey, id: &DeviceId) -> Result<Self, KeyError> {
         Ok(Self {
-            keys: Keys::derive(secret)?,
+            keys: SessionKeys::derive(secret, id)?,
             next: None,
             tries_next: false,
             challenge: None,
@@ -86,15 +103,19 @@ impl Session {
     }
 
     pub(super) const fn keys(&self) -> &Keys {
-        &self.keys
+        &self.keys.messages
+    }
+
+    pub(super) const fn notices(&self) -> &NoticeKey {
+        &self.keys.notices
     }
 
     pub(super) const fn has_next(&self) -> bool {
         self.next.is_some()
     }
 
-    pub(super) fn set_next(&mut self, secret: &[u8]) -> Result<(), KeyError> {
-        self.next = Some(Keys::derive(&mut SoftwareKey::new(secret)?)?);
+    pub(super) fn set_next(&mut self, secret: &[u8], id: &DeviceId) -> Result<(), KeyError> {
+        self.next = Some(SessionKeys::derive(&mut SoftwareKey::new(secret)?, id)?);
         self.tries_next = true;
         Ok(())
     }
@@ -103,8 +124,8 @@ impl Session {
         self.next = None;
     }
 
-    pub(super) fn set(&mut self, secret: &[u8]) -> Result<(), KeyError> {
-        self.keys = Keys::derive(&mut SoftwareKey::new(secret)?)?;
+    pub(super) fn set(&mut self, secret: &[u8], id: &DeviceId) -> Result<(), KeyError> {
+        self.keys = SessionKeys::derive(&mut SoftwareKey::new(secret)?, id)?;
         Ok(())
     }
 
@@ -136,8 +157,8 @@ impl Session {
         moment: Moment,
     ) -> Result<(HeaderInstructions, SignedWith), KeyError> {
         let (next, keys) = match &self.next {
-            Some(keys) if self.tries_next => (true, keys),
-            _ => (false, &self.keys),
+            Some(keys) if self.tries_next => (true, &keys.messages),
+            _ => (false, &self.keys.messages),
         };
         let known = moment.clock.and_then(|_| self.time.now(moment.clock));
         let challenge = self.challenge.as_ref().filter(|heard| {
@@ -180,8 +201,8 @@ impl Session {
             Err(error) => return Err(error.into()),
         };
         let keys = match &self.next {
-            Some(keys) if asked.next => keys,
-            _ => &self.keys,
+            Some(keys) if asked.next => &keys.messages,
+            _ => &self.keys.messages,
         };
         let verifier = ResponseVerifier::begin(keys, &parsed, &question, device)?;
         self.time.learn(&verifier, clock);

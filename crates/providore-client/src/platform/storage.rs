@@ -6,8 +6,13 @@ use super::StoreError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Record {
-    /// The configuration, as the server sent it.
+    /// The configuration, as the server sent it; with
+    /// [`Settings::config_trial`](crate::Settings::config_trial) the last known good one.
     Config,
+    /// Another configuration, to be tried or on trial.
+    NextConfig,
+    /// What became of the last trial of a configuration, at most 136 bytes.
+    ConfigTrial,
     /// The certificate chain in use, PEM.
     Certificate,
     /// The chain before that.
@@ -16,6 +21,8 @@ pub enum Record {
     Authority,
     /// A firmware version that was tried and did not work: it is not installed again.
     RefusedFirmware,
+    /// Where an update stands, and which firmware is too old to be installed: at most 160 bytes.
+    Update,
     /// The secret that succeeded the one that the application gave, with eight bytes in hex before
     /// it that tell which one that was: given another one, the agent does not look at this record.
     Secret,
@@ -29,10 +36,13 @@ impl Record {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Config => "config",
+            Self::NextConfig => "next-config",
+            Self::ConfigTrial => "config-trial",
             Self::Certificate => "certificate",
             Self::PreviousCertificate => "previous-certificate",
             Self::Authority => "authority",
             Self::RefusedFirmware => "refused-firmware",
+            Self::Update => "update",
             Self::Secret => "rotated-secret",
             Self::NextSecret => "next-secret",
         }
