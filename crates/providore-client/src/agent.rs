@@ -56,6 +56,8 @@ pub struct Agent<'b, K, P> {
     #[cfg(feature = "certificates")]
     identity: Option<Identity<'b>>,
     server: Option<ServerAddress>,
+    /// Whether the locator was told what was good before the start.
+    recalled: bool,
     tag: Option<EntityTag>,
     on_trial: Option<FirmwareVersion>,
     secrets: Secrets,
@@ -93,6 +95,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             #[cfg(feature = "certificates")]
             identity: None,
             server: None,
+            recalled: false,
             tag: None,
             on_trial: None,
             secrets: Secrets::default(),

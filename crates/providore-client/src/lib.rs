@@ -36,7 +36,11 @@
 //! | [`VerifiedConfig`], [`VerifiedImage`], [`VerifiedPem`], [`VerifiedSecret`] | proofs, which nobody else can make |
 //! | [`Agent`] | the device's day on top of these, plain `async` |
 //! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |
+<<<<<<< HEAD
 //! | [`Notices`] | the server's hints that something waits, and when to ask for it |
+=======
+//! | [`DnsSd`] | the locator that asks the local network, over [`Multicast`]; [`Search`], its core without I/O |
+>>>>>>> discovery
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
 //! | `memory` | the platform in memory, with power cuts |
 //!
@@ -52,21 +56,26 @@
 //! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
+//! | `tokio` | `TokioMulticast` (needs `std` and tokio) |
 //!
 //! No feature is on by default.
 #![no_std]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "reqwest", feature = "tokio"))]
 extern crate std;
 
 mod agent;
 mod certificate;
 mod config;
 mod device;
+<<<<<<< HEAD
 #[cfg(feature = "embedded-nal")]
 mod embedded_nal;
+=======
+mod dns_sd;
+>>>>>>> discovery
 mod error;
 mod exchange;
 mod firmware;
@@ -83,6 +92,8 @@ mod reqwest;
 mod retry;
 mod secret;
 mod time;
+#[cfg(feature = "tokio")]
+mod tokio;
 
 pub use agent::{
     Agent, AgentError, Buffers, CertificateStep, ConfigStep, Day, Event, FirmwareStep, SecretStep,
@@ -94,8 +105,12 @@ pub use agent::{ConfigTrial, ConfigUse};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
+<<<<<<< HEAD
 #[cfg(feature = "embedded-nal")]
 pub use embedded_nal::{NalBody, NalHead, NalSettings, NalTransport, NoNames};
+=======
+pub use dns_sd::{Datagram, DnsSd, Multicast, Search, SearchStep};
+>>>>>>> discovery
 pub use error::{BodyFault, Error, HeadError};
 pub use exchange::{BufferedOperation, Exchange, Operation, Receiving, Request, SignedAnswer};
 pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome};
@@ -114,3 +129,5 @@ pub use reqwest::{ReqwestSettings, ReqwestTransport};
 pub use retry::{Entropy, RetryPolicy};
 pub use secret::{NextSecret, VerifiedSecret};
 pub use time::TimeCheck;
+#[cfg(feature = "tokio")]
+pub use tokio::TokioMulticast;

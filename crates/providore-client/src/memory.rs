@@ -1,15 +1,18 @@
 //! The platform in memory: for tests, simulators and examples.
 //!
 //! [`MemoryTransport`] asks a closure, [`MemorySlot`] and [`MemoryStorage`] can lose power at any
-//! step, [`MemoryClock`] stands still until somebody sleeps.
+//! step, [`MemoryClock`] stands still until somebody sleeps, and what [`MemoryMulticast`] hears is a
+//! closure's, too.
 
 mod clock;
+mod multicast;
 mod power;
 mod slot;
 mod storage;
 mod transport;
 
 pub use clock::MemoryClock;
+pub use multicast::{MemoryDatagram, MemoryMulticast};
 pub use power::{Cut, Power};
 pub use slot::MemorySlot;
 pub use storage::MemoryStorage;

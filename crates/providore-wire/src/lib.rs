@@ -29,6 +29,7 @@
 //! | [`message_signatures`] | signature parameters and signature bases of RFC 9421 |
 //! | [`digest_fields`] | `Content-Digest` and `Repr-Digest` of RFC 9530 |
 //! | [`notice`] | the datagram by which a server says that something waits |
+//! | [`dns_sd`] | finding a server: the packets of multicast DNS that it takes |
 //! | [`Dialect`] | which dialect an application chose |
 //! | [`ParseError`] | what was wrong, and at which byte |
 //!
@@ -37,6 +38,7 @@
 
 mod dialect;
 pub mod digest_fields;
+pub mod dns_sd;
 mod error;
 mod id;
 pub mod message_signatures;

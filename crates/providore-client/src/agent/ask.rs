@@ -5,7 +5,7 @@ use providore_sign::MacKey;
 use super::{Agent, AgentError, Event};
 use crate::{
     Body as _, BufferedOperation, Clock as _, Device, Error, Exchange, Locator as _, Moment, Parts,
-    PlatformOf, ServerAddress, Transport as _,
+    PlatformOf, Record, ServerAddress, Storage as _, Transport as _,
 };
 
 impl<K: MacKey, P: Parts> Agent<'_, K, P> {
@@ -21,6 +21,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         if let Some(server) = &self.server {
             return Ok(server.clone());
         }
+        self.recall_server().await;
         let locator = &mut self.platform.parts().locator;
         let mut candidate = locator.next().await;
         if candidate.is_none() {
@@ -40,7 +41,10 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         outcome: Result<T, AgentError>,
     ) -> Result<T, AgentError> {
         match &outcome {
-            Ok(_) => self.failures = 0,
+            Ok(_) => {
+                self.failures = 0;
+                self.confirm_server().await;
+            }
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
                 let asked = error.answer().and_then(Error::retry_after_s);
@@ -53,6 +57,34 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         }
         self.keep_secret_or_say().await;
         outcome
+    }
+
+    /// Tells the locator, once, which server was good before the start. A record that cannot be read
+    /// costs a search.
+    async fn recall_server(&mut self) {
+        if core::mem::replace(&mut self.recalled, true) {
+            return;
+        }
+        let parts = self.platform.parts();
+        let stored = parts.storage.load(Record::Server, self.buffers.chunk).await;
+        let text = stored.ok().flatten().map(core::str::from_utf8);
+        if let Some(Ok(text)) = text
+            && let Ok(address) = text.parse()
+        {
+            parts.locator.recall(&address);
+        }
+    }
+
+    /// Tells the locator that its server has proved itself, and keeps the address if it is another
+    /// one. One that cannot be kept costs a search after the next start.
+    async fn confirm_server(&mut self) {
+        let parts = self.platform.parts();
+        if let Some(server) = &self.server
+            && parts.locator.confirm(server)
+        {
+            let address = server.as_str().as_bytes();
+            let _ = parts.storage.store(Record::Server, address).await;
+        }
     }
 
     /// One exchange whose answer fits the document buffer.

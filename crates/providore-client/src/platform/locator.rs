@@ -13,11 +13,32 @@ use super::ServerAddress;
 pub trait Locator {
     /// The next candidate; `None` at the end of a round, after which the next round begins.
     async fn next(&mut self) -> Option<ServerAddress>;
+
+    /// An address that [`confirm`](Self::confirm) wanted kept, before the last restart.
+    fn recall(&mut self, address: &ServerAddress) {
+        let _ = address;
+    }
+
+    /// A server at this address has given an answer that is signed with the device's secret. Returns
+    /// whether to keep the address over a restart: the agent does, under
+    /// [`Record::Server`](crate::Record::Server). A locator that is told its addresses keeps none.
+    fn confirm(&mut self, address: &ServerAddress) -> bool {
+        let _ = address;
+        false
+    }
 }
 
 impl<L: Locator + ?Sized> Locator for &mut L {
     async fn next(&mut self) -> Option<ServerAddress> {
         (**self).next().await
+    }
+
+    fn recall(&mut self, address: &ServerAddress) {
+        (**self).recall(address);
+    }
+
+    fn confirm(&mut self, address: &ServerAddress) -> bool {
+        (**self).confirm(address)
     }
 }
 

@@ -28,6 +28,9 @@ pub enum Record {
     Secret,
     /// A secret that is to succeed the present one, in the same form.
     NextSecret,
+    /// The address at which the server was found last: where to ask first after a restart. A hint, and
+    /// no more than that; its loss costs a search.
+    Server,
 }
 
 impl Record {
@@ -45,6 +48,7 @@ impl Record {
             Self::Update => "update",
             Self::Secret => "rotated-secret",
             Self::NextSecret => "next-secret",
+            Self::Server => "server",
         }
     }
 }
