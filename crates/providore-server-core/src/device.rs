@@ -4,7 +4,7 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{fmt, ops::RangeInclusive};
 
 use providore_pki::{Profile, profile::AltName};
-use providore_sign::{KeyError, MacKey as _, SoftwareKey, signed::Keys};
+use providore_sign::{KeyError, MacKey as _, SoftwareKey, notice::NoticeKey, signed::Keys};
 use providore_wire::{DeviceId, Dialect, FirmwareVersion, ParseError, ParseErrorKind};
 use zeroize::Zeroizing;
 
@@ -160,6 +160,14 @@ impl Device {
     #[must_use]
     pub const fn key_check(&self) -> [u8; 8] {
         self.key_check
+    }
+
+    /// The key with which this device is told that something waits.
+    ///
+    /// # Errors
+    /// What the key reports.
+    pub fn notice_key(&self) -> Result<NoticeKey, KeyError> {
+        NoticeKey::derive(&mut self.key.share(), &self.id)
     }
 
     /// The keys of the `Signed` dialect.

@@ -61,16 +61,18 @@ impl<'a, K: MacKey, P: Parts> DeviceApp<'a, K, P> {
     }
 }
 
+#[cfg(feature = "certificates")]
 impl<'a, K: MacKey, P: Parts, N: NoticeSource> DeviceApp<'a, K, P, N> {
     /// Keeps a certificate for this key; with roots (PEM) trusts them and no others, without any the
     /// CA that the server shows at first use.
-    #[cfg(feature = "certificates")]
     #[must_use]
     pub fn with_identity(mut self, key: &'a mut dyn DeviceKey, roots_pem: Option<&'a str>) -> Self {
         self.identity = Some((key, roots_pem));
         self
     }
+}
 
+impl<K: MacKey, P: Parts, N: NoticeSource> DeviceApp<'_, K, P, N> {
     /// Lives until the device has to restart. The future may be dropped at any time, and the
     /// device be cut off power.
     pub async fn run<A: Application + ?Sized>(mut self, application: &A) -> Restart {

@@ -249,6 +249,11 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "SECONDS")]
     pub(crate) interval: Option<u32>,
 
+    /// UDP port to hear notices of the server at, for `run`: what waits is then fetched within
+    /// seconds [default: none]
+    #[arg(long, global = true, value_name = "PORT")]
+    pub(crate) notices: Option<u16>,
+
     /// Print one JSON object a line on standard output
     #[arg(long, global = true)]
     pub(crate) json: bool,

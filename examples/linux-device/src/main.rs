@@ -13,6 +13,7 @@ mod exit;
 mod files;
 mod hook;
 mod keys;
+mod notices;
 mod output;
 mod random;
 mod settings;

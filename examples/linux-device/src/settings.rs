@@ -28,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) state_dir: PathBuf,
     pub(crate) hook: Option<String>,
     pub(crate) interval_s: u32,
+    pub(crate) notices: Option<u16>,
 }
 
 impl Settings {
@@ -78,6 +79,7 @@ impl Settings {
             )?,
             hook: options.hook.or(file.hook),
             interval_s: options.interval.or(file.interval).unwrap_or(3_600).max(1),
+            notices: options.notices.or(file.notices),
             state_dir,
         })
     }

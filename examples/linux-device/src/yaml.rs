@@ -33,6 +33,7 @@ pub(crate) struct SettingsFile {
     pub(crate) dialect: Option<String>,
     pub(crate) first_providore: Option<bool>,
     pub(crate) interval: Option<u32>,
+    pub(crate) notices: Option<u16>,
 }
 
 impl SettingsFile {
@@ -112,7 +113,7 @@ fn unknown_keys(text: &str) -> Vec<String> {
 // A settings file has some 20 lines.
 const MAX_LEN: u64 = 64 * 1024;
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "server",
     "device-id",
     "secret",
@@ -130,6 +131,7 @@ const KEYS: [&str; 17] = [
     "dialect",
     "first-providore",
     "interval",
+    "notices",
 ];
 
 #[cfg(test)]

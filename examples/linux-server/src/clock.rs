@@ -20,6 +20,15 @@ pub(crate) fn now_unix() -> u64 {
     u64::try_from(now().unix()).unwrap_or(0)
 }
 
+/// The time now, in milliseconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "the program's one clock")]
+pub(crate) fn now_unix_ms() -> u64 {
+    let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    elapsed.map_or(0, |elapsed| {
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
 /// A clock that only goes forward, for durations.
 #[expect(clippy::disallowed_methods, reason = "the program's one clock")]
 pub(crate) fn instant() -> std::time::Instant {

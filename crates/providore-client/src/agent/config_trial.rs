@@ -111,7 +111,9 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
 
     /// Tries the next configuration, if there is one that is worth it; whether it is good.
     async fn try_next(&mut self, apply: Apply<'_>) -> Result<Option<bool>, AgentError> {
-        let Some(limits) = self.settings.config_trial else {
+        // Firmware on trial has to be judged first, and may have a configuration of its own.
+        let limits = self.settings.config_trial;
+        let Some(limits) = limits.filter(|_| self.trial_left_ms().is_none()) else {
             return Ok(None);
         };
         let storage = &mut self.platform.parts().storage;
@@ -280,6 +282,11 @@ pub(super) async fn offer<S: Storage>(
     if trial.kept == digest {
         if trial.forgive() {
             trial.store(storage).await?;
+        }
+        // The server has thought better of the one that waits. Nothing is longer than no buffer.
+        let waiting = storage.load(Record::NextConfig, &mut []).await;
+        if !matches!(waiting, Ok(None)) {
+            storage.remove(Record::NextConfig).await?;
         }
         return Ok(ConfigStep::Kept);
     }

@@ -14,7 +14,7 @@ use crate::{Clock as _, NoticeSource, Parts, retry::below};
 
 impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// Sleeps until the next day: [`Settings::interval_s`](super::Settings::interval_s), a tenth more
-    /// or less.
+    /// or less; while firmware is on trial, not at all: the next call waits what it owes.
     pub async fn rest(&mut self) {
         let milliseconds = self.begin_rest();
         self.platform.parts().clock.sleep_ms(milliseconds).await;
@@ -63,6 +63,8 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let milliseconds = whole
             .saturating_sub(whole.div_euclid(10))
             .saturating_add(spread);
+        let is_on_trial = self.trial_left_ms().is_some();
+        let milliseconds = if is_on_trial { 0 } else { milliseconds };
         self.say(&Event::Resting { milliseconds });
         milliseconds
     }

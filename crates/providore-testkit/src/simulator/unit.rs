@@ -32,7 +32,7 @@ pub fn image(version: &str) -> Vec<u8> {
 }
 
 /// The version that an image names.
-fn version_of(image: &[u8]) -> Option<FirmwareVersion> {
+pub(super) fn version_of(image: &[u8]) -> Option<FirmwareVersion> {
     let rest = image.strip_prefix(MAGIC)?;
     let line = rest.split(|byte| *byte == b'\n').next()?;
     core::str::from_utf8(line).ok()?.parse().ok()
@@ -47,6 +47,24 @@ pub type UnitParts<'u> = Platform<
     SkewedClock,
     Prng,
 >;
+
+/// What the program of a [`Unit`] is put together from, after a start.
+#[expect(missing_debug_implementations, reason = "holds a secret")]
+#[non_exhaustive]
+pub struct Board<'u> {
+    /// Who it is.
+    pub device: Device<SoftwareKey>,
+    /// What it is made of.
+    pub platform: UnitParts<'u>,
+    /// What its agents go by.
+    pub settings: Settings,
+    /// Its memory.
+    pub buffers: Buffers<'u>,
+    /// The key of its certificate.
+    pub key: &'u mut providore_pki::SoftwareKey,
+    /// The CA that it trusts, if it is to trust no other.
+    pub roots_pem: Option<&'u str>,
+}
 
 /// The world's time, and how wrong a device knows it, if it has a clock.
 #[derive(Debug, Clone)]
@@ -177,27 +195,48 @@ impl Unit {
     /// # Panics
     /// If the image that runs is damaged.
     pub fn start(&mut self) -> Agent<'_, SoftwareKey, UnitParts<'_>> {
+        let Board {
+            device,
+            platform,
+            settings,
+            buffers,
+            key,
+            roots_pem,
+        } = self.board();
+        let mut identity = Identity::new(key);
+        if let Some(roots_pem) = roots_pem {
+            identity = identity.with_roots(roots_pem);
+        }
+        Agent::new(device, platform, settings, buffers).with_identity(identity)
+    }
+
+    /// Starts the device as far as a program of it needs: it knows only what was stored.
+    ///
+    /// # Panics
+    /// If the image that runs is damaged.
+    pub fn board(&mut self) -> Board<'_> {
         let secret = SoftwareKey::new(self.peer.secret.as_bytes()).expect("a secret");
         let (id, version) = (self.peer.id.clone(), self.version());
         let address = "http://server".parse().expect("an address");
-        let platform = Platform {
-            transport: &mut self.link,
-            locator: FixedAddress::new(address),
-            slot: &mut self.slot,
-            storage: &mut self.storage,
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-        };
-        let buffers = Buffers {
-            chunk: &mut self.chunk,
-            document: &mut self.document,
-        };
-        let mut identity = Identity::new(&mut self.key);
-        if let Some(roots_pem) = &self.roots_pem {
-            identity = identity.with_roots(roots_pem);
+        let device = Device::new(self.peer.dialect, id, version, secret);
+        Board {
+            device: device.expect("a software key"),
+            platform: Platform {
+                transport: &mut self.link,
+                locator: FixedAddress::new(address),
+                slot: &mut self.slot,
+                storage: &mut self.storage,
+                clock: self.clock.clone(),
+                entropy: self.entropy.clone(),
+            },
+            settings: self.settings.clone(),
+            buffers: Buffers {
+                chunk: &mut self.chunk,
+                document: &mut self.document,
+            },
+            key: &mut self.key,
+            roots_pem: self.roots_pem.as_deref(),
         }
-        let device = Device::new(self.peer.dialect, id, version, secret).expect("a software key");
-        Agent::new(device, platform, self.settings.clone(), buffers).with_identity(identity)
     }
 
     /// Lives until everything is there, restarting into new firmware, for at most so many days of

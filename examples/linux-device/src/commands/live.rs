@@ -5,23 +5,24 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use super::Host;
-use crate::exit::Failure;
+use crate::{exit::Failure, notices::Notices};
 
 impl Host<'_> {
     pub(super) async fn live(&mut self) -> Result<(), Failure> {
+        let mut notices = Notices::listen(self.settings.notices).await?;
         let failed = |error| Failure::local("signals cannot be received", error);
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         // Whatever is under way is dropped: nothing is replaced before its successor is complete.
         tokio::select! {
-            () = self.days() => {}
+            () = self.days(&mut notices) => {}
             _ = terminate.recv() => info!("stopped by SIGTERM"),
             _ = interrupt.recv() => info!("stopped by SIGINT"),
         }
         Ok(())
     }
 
-    async fn days(&mut self) {
+    async fn days(&mut self, notices: &mut Notices) {
         loop {
             let day = self.agent.day().await;
             // Only changes are results here; that all is current goes without saying.
@@ -34,7 +35,9 @@ impl Host<'_> {
             if let Some(step @ FirmwareStep::OnTrial(_)) = &day.firmware {
                 warn_of(self.after_firmware(step).await);
             }
-            self.agent.rest().await;
+            if let Some(waiting) = self.agent.rest_or_notice(notices).await {
+                info!("the server says that something waits: {waiting}");
+            }
         }
     }
 }

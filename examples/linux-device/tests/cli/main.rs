@@ -7,5 +7,6 @@ mod exit_codes;
 mod firmware;
 mod home;
 mod manifest;
+mod notices;
 mod server;
 mod signed;

@@ -20,7 +20,7 @@ use crate::{
 const NEXT: &str = "the-next-secret-of-this-device";
 
 /// A server with a configuration, firmware 2.0, a CA and perhaps a next secret.
-struct Server {
+pub(crate) struct Server {
     policy: RequestPolicy,
     ca: (LocalCa, String),
     secret: &'static str,
@@ -30,7 +30,7 @@ struct Server {
 }
 
 impl Server {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let challenges = ChallengeKey::new(&[9; 32]).unwrap();
         Self {
             policy: RequestPolicy::new(challenges, Timestamp::MIN),
@@ -45,7 +45,7 @@ impl Server {
         now().saturating_add(self.ahead_s)
     }
 
-    fn answer(&mut self, request: &Request) -> Reply {
+    pub(crate) fn answer(&mut self, request: &Request) -> Reply {
         if request.target == "/certificates/ca.pem" {
             return Reply::unsigned(200, self.ca.1.as_bytes());
         }

@@ -1,9 +1,10 @@
-//! `device`: add, list, show, disable, enable, dialect, rotate-secret, remove, config.
+//! `device`: add, list, show, disable, enable, dialect, rotate-secret, remove, config, notify.
 
 mod add;
 mod change;
 mod dialect;
 mod handover;
+mod notify;
 mod rotate;
 mod show;
 
@@ -42,6 +43,8 @@ pub(crate) enum DeviceCommand {
     /// Set the configuration of a device; a running server hands it out from the next request on.
     #[command(after_help = "Example: providore-server device config kitchen-lamp lamp.json")]
     Config(ConfigArgs),
+    /// Tell a device that something waits, so that it asks now.
+    Notify(notify::NotifyArgs),
 }
 
 /// A device.
@@ -75,5 +78,6 @@ pub(crate) fn run(common: &Common, command: DeviceCommand) -> Outcome {
         DeviceCommand::RotateSecret(args) => rotate::run(common, &args),
         DeviceCommand::Remove(args) => change::remove(common, &args),
         DeviceCommand::Config(args) => change::configure(common, &args),
+        DeviceCommand::Notify(args) => notify::run(common, &args),
     }
 }
