@@ -40,6 +40,7 @@
 //! | [`DnsSd`] | the locator that asks the local network, over [`Multicast`]; [`Search`], its core without I/O |
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
 //! | `UpdateState`, `Boot` | where an update stands (feature `update`) |
+//! | `flash` | slots and storage on NOR flash |
 //! | `memory` | the platform in memory, with power cuts |
 //!
 //! Nothing unsigned is acted upon: an error that anybody can have sent delays, and no more. In the
@@ -53,6 +54,7 @@
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
 //! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
 //! | `update` | firmware by an author's key: resumed, tried, rolled back, reported |
+//! | `flash` | the module `flash`: storage and firmware slots on NOR flash, and a bootloader's decision |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
 //! | `tokio` | `TokioMulticast` (needs `std` and tokio) |
@@ -75,6 +77,8 @@ mod dns_sd;
 mod error;
 mod exchange;
 mod firmware;
+#[cfg(feature = "flash")]
+pub mod flash;
 mod head;
 mod image;
 #[cfg(feature = "memory")]

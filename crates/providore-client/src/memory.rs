@@ -6,6 +6,8 @@
 
 mod clock;
 mod multicast;
+#[cfg(feature = "flash")]
+mod flash;
 mod power;
 mod slot;
 mod storage;
@@ -13,6 +15,8 @@ mod transport;
 
 pub use clock::MemoryClock;
 pub use multicast::{MemoryDatagram, MemoryMulticast};
+#[cfg(feature = "flash")]
+pub use flash::{FlashFault, MemoryFlash};
 pub use power::{Cut, Power};
 pub use slot::MemorySlot;
 pub use storage::MemoryStorage;

@@ -10,13 +10,10 @@ mod agent;
 mod attacks;
 #[cfg(all(feature = "memory", feature = "certificates"))]
 mod certificates;
-<<<<<<< HEAD
 #[cfg(all(feature = "memory", feature = "embedded-nal"))]
 mod nal;
-=======
 #[cfg(feature = "memory")]
 mod discovery;
->>>>>>> discovery
 mod operations;
 #[cfg(feature = "memory")]
 mod power_cuts;
