@@ -71,9 +71,9 @@ mod agent;
 mod certificate;
 mod config;
 mod device;
+mod dns_sd;
 #[cfg(feature = "embedded-nal")]
 mod embedded_nal;
-mod dns_sd;
 mod error;
 mod exchange;
 mod firmware;
@@ -109,9 +109,9 @@ pub use agent::{ConfigTrial, ConfigUse};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
+pub use dns_sd::{Datagram, DnsSd, Multicast, Search, SearchStep};
 #[cfg(feature = "embedded-nal")]
 pub use embedded_nal::{NalBody, NalHead, NalSettings, NalTransport, NoNames};
-pub use dns_sd::{Datagram, DnsSd, Multicast, Search, SearchStep};
 pub use error::{BodyFault, Error, HeadError};
 pub use exchange::{BufferedOperation, Exchange, Operation, Receiving, Request, SignedAnswer};
 pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome, FirmwarePart};

@@ -5,18 +5,18 @@
 //! closure's, too.
 
 mod clock;
-mod multicast;
 #[cfg(feature = "flash")]
 mod flash;
+mod multicast;
 mod power;
 mod slot;
 mod storage;
 mod transport;
 
 pub use clock::MemoryClock;
-pub use multicast::{MemoryDatagram, MemoryMulticast};
 #[cfg(feature = "flash")]
 pub use flash::{FlashFault, MemoryFlash};
+pub use multicast::{MemoryDatagram, MemoryMulticast};
 pub use power::{Cut, Power};
 pub use slot::MemorySlot;
 pub use storage::MemoryStorage;

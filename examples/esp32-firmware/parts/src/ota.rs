@@ -113,7 +113,9 @@ impl<F: NorFlash> OtaSlots<F> {
         match self.record.read(other)? {
             // The entry of what runs is there: the one above it goes.
             Some(older) if good(&older) => self.record.erase(sector),
-            _ => self.record.write(other, entry.next(self.running, ImageState::Valid)?),
+            _ => self
+                .record
+                .write(other, entry.next(self.running, ImageState::Valid)?),
         }
     }
 
@@ -167,7 +169,11 @@ impl<F: NorFlash> OtaSlots<F> {
         while at < length {
             let read = self.read_some(at, &mut page.0)?;
             let wanted = (length - at).min(read as u64);
-            let Some(part) = page.0.get(..wanted as usize).filter(|part| !part.is_empty()) else {
+            let Some(part) = page
+                .0
+                .get(..wanted as usize)
+                .filter(|part| !part.is_empty())
+            else {
                 return Err(StoreError::mismatch());
             };
             digest.update(part);
@@ -203,7 +209,10 @@ impl<F: NorFlash> OtaSlots<F> {
 
     /// `commit`, for what somebody else has verified.
     pub(crate) fn switch(&mut self, length: u64, sha256: &[u8; 32]) -> Result<(), StoreError> {
-        let download = self.download.as_ref().ok_or_else(StoreError::out_of_order)?;
+        let download = self
+            .download
+            .as_ref()
+            .ok_or_else(StoreError::out_of_order)?;
         let written = u64::from(download.written) + download.filled as u64;
         if download.filled > 0 {
             self.flush()?;
@@ -264,11 +273,18 @@ impl<F: NorFlash> FirmwareSlot for OtaSlots<F> {
     async fn write(&mut self, mut chunk: &[u8]) -> Result<(), StoreError> {
         let room = self.room();
         while !chunk.is_empty() {
-            let download = self.download.as_mut().ok_or_else(StoreError::out_of_order)?;
+            let download = self
+                .download
+                .as_mut()
+                .ok_or_else(StoreError::out_of_order)?;
             if download.written as usize + download.filled + chunk.len() > room as usize {
                 return Err(StoreError::full());
             }
-            let free = download.page.0.get_mut(download.filled..).unwrap_or_default();
+            let free = download
+                .page
+                .0
+                .get_mut(download.filled..)
+                .unwrap_or_default();
             let (now, later) = chunk.split_at(free.len().min(chunk.len()));
             for (slot, byte) in free.iter_mut().zip(now) {
                 *slot = *byte;

@@ -146,7 +146,10 @@ impl<'a> Provisioning<'a> {
     /// # Errors
     /// [`Fault::TooLong`]; [`Fault::Field`] for what [`parse`](Self::parse) would not take.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, Fault> {
-        let mut writer = Writer { buffer, at: FIELDS_AT };
+        let mut writer = Writer {
+            buffer,
+            at: FIELDS_AT,
+        };
         writer.field(ID, self.id.as_str().as_bytes())?;
         match self.secret {
             Secret::Stored(secret) => writer.field(STORED, secret)?,
@@ -200,7 +203,9 @@ fn content(bytes: &[u8]) -> Result<&[u8], Fault> {
     if bytes.get(MAGIC.len()..LENGTH_AT) != Some(&FORMAT) {
         return Err(Fault::Format);
     }
-    let length = bytes.get(LENGTH_AT..DIGEST_AT).and_then(|four| four.first_chunk());
+    let length = bytes
+        .get(LENGTH_AT..DIGEST_AT)
+        .and_then(|four| four.first_chunk());
     let length = u32::from_le_bytes(*length.ok_or(Fault::Damaged)?);
     let length = usize::try_from(length).map_err(|_| Fault::TooLong)?;
     let rest = bytes.get(FIELDS_AT..).ok_or(Fault::Damaged)?;
@@ -252,10 +257,16 @@ impl<'a> Found<'a> {
                 once(&mut self.secret, Secret::Stored(value), wrong)
             }
             FUSES => {
-                let [block @ 0..=5] = value else { return Err(wrong) };
+                let [block @ 0..=5] = value else {
+                    return Err(wrong);
+                };
                 once(&mut self.secret, Secret::Fuses(*block), wrong)
             }
-            HARDWARE => once(&mut self.hardware, text()?.parse().map_err(|_| wrong)?, wrong),
+            HARDWARE => once(
+                &mut self.hardware,
+                text()?.parse().map_err(|_| wrong)?,
+                wrong,
+            ),
             WIFI_NAME => {
                 fits((1..=32).contains(&value.len()))?;
                 once(&mut self.wifi_name, text()?, wrong)
@@ -266,7 +277,11 @@ impl<'a> Found<'a> {
             }
             AUTHOR => fits(self.authors.push(value)),
             SERVER => once(&mut self.server, text()?, wrong),
-            AUTHORITY => once(&mut self.authority, value.try_into().map_err(|_| wrong)?, wrong),
+            AUTHORITY => once(
+                &mut self.authority,
+                value.try_into().map_err(|_| wrong)?,
+                wrong,
+            ),
             _ => Err(wrong),
         }
     }

@@ -34,7 +34,10 @@ fn what_is_written_is_read() {
         assert_eq!(found.id.as_str(), "kitchen-lamp");
         assert_eq!(found.secret, secret);
         assert_eq!(found.hardware.as_str(), "esp32-s2");
-        assert_eq!((found.wifi_name, found.wifi_password), ("kitchen", "correct horse"));
+        assert_eq!(
+            (found.wifi_name, found.wifi_password),
+            ("kitchen", "correct horse")
+        );
         assert!(found.authors.iter().eq([&KEY[..], &KEY]));
         assert_eq!(found.server, Some("http://192.0.2.1:3000"));
         assert_eq!(found.authority, Some([7; 32]));
@@ -44,7 +47,10 @@ fn what_is_written_is_read() {
 #[test]
 fn secrets_and_passwords_are_not_printed() {
     let shown = format!("{:?}", example(Secret::Stored(b"an example of a secret")));
-    assert!(!shown.contains("example") && !shown.contains("horse"), "{shown}");
+    assert!(
+        !shown.contains("example") && !shown.contains("horse"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -64,7 +70,10 @@ fn another_bit_anywhere_is_noticed() {
 
 #[test]
 fn an_erased_partition_is_not_a_damaged_one() {
-    assert_eq!(Provisioning::parse(&[0xff; 1024]).unwrap_err(), Fault::Empty);
+    assert_eq!(
+        Provisioning::parse(&[0xff; 1024]).unwrap_err(),
+        Fault::Empty
+    );
     assert_eq!(Provisioning::parse(b"").unwrap_err(), Fault::Empty);
     let mut bytes = written(&example(Secret::Fuses(0)));
     bytes[8] = 2;

@@ -96,7 +96,11 @@ impl Entry {
     #[must_use]
     pub fn to_bytes(&self) -> [u8; ENTRY_LEN] {
         let mut bytes = [0xff; ENTRY_LEN];
-        let words = [(0, self.sequence), (STATE_AT, self.state as u32), (CRC_AT, checksum(self.sequence))];
+        let words = [
+            (0, self.sequence),
+            (STATE_AT, self.state as u32),
+            (CRC_AT, checksum(self.sequence)),
+        ];
         for (at, value) in words {
             for (slot, byte) in bytes.iter_mut().skip(at).zip(value.to_le_bytes()) {
                 *slot = byte;
@@ -159,7 +163,10 @@ impl<F: NorFlash> BootRecord<F> {
         let (first, second) = (self.read(0)?, self.read(1)?);
         let first = first.map(|entry| (0, entry));
         let second = second.map(|entry| (1, entry));
-        Ok(first.into_iter().chain(second).max_by_key(|(_, entry)| entry.sequence))
+        Ok(first
+            .into_iter()
+            .chain(second)
+            .max_by_key(|(_, entry)| entry.sequence))
     }
 
     /// Writes an entry, and looks whether it is there.
