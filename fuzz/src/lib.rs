@@ -9,6 +9,7 @@
 pub mod certificates;
 pub mod client;
 pub mod coding;
+pub mod discovery;
 mod fields;
 pub mod firmware;
 pub mod machines;
@@ -20,6 +21,7 @@ pub mod signed_heads;
 pub mod structured;
 mod tampering;
 pub mod transport;
+pub mod updates;
 pub mod values;
 
 /// A fuzz target.
@@ -46,6 +48,8 @@ targets! {
     client::server_address,
     coding::content_decoder,
     coding::decode_in_place,
+    discovery::announcement,
+    discovery::search,
     firmware::manifest,
     machines::replay_guard,
     machines::response_verifier,
@@ -65,6 +69,8 @@ targets! {
     structured::structured_dictionary,
     structured::structured_vs_sfv,
     transport::http_response,
+    updates::update_agent,
+    updates::update_state,
     values::authorization,
     values::challenge,
     values::device_id,

@@ -35,6 +35,7 @@
 #![no_std]
 
 mod application;
+mod led;
 mod life;
 
 pub use application::{Application, Restart, Status};

@@ -1,18 +1,20 @@
 //! From start to restart.
 
-use core::cell::Cell;
+use core::fmt;
 
 #[cfg(feature = "certificates")]
 use providore_client::Identity;
 use providore_client::{
-    Agent, Buffers, ConfigStep, ConfigTrial, Device, Event, FirmwareStep, NoNotices, NoticeSource,
-    Parts, Settings,
+    Agent, Boot, Buffers, ConfigStep, ConfigTrial, Day, Device, Event, FirmwareStep, NoNotices,
+    NoticeSource, Parts, Settings,
 };
 #[cfg(feature = "certificates")]
 use providore_pki::DeviceKey;
+use providore_pki::manifest::AuthorKeys;
 use providore_sign::MacKey;
+use providore_wire::HardwareType;
 
-use crate::{Application, Restart, Status};
+use crate::{Application, Restart, Status, led::Led};
 
 /// A device, put together and not started.
 pub struct DeviceApp<'a, K, P, N = NoNotices> {
@@ -21,8 +23,16 @@ pub struct DeviceApp<'a, K, P, N = NoNotices> {
     settings: Settings,
     buffers: Buffers<'a>,
     notices: N,
+    authors: Option<Authors<'a>>,
     #[cfg(feature = "certificates")]
     identity: Option<(&'a mut dyn DeviceKey, Option<&'a str>)>,
+}
+
+/// Whose firmware is installed, and on what.
+struct Authors<'a> {
+    keys: AuthorKeys<'a>,
+    hardware: HardwareType,
+    installed: u64,
 }
 
 impl<'a, K: MacKey, P: Parts> DeviceApp<'a, K, P> {
@@ -41,6 +51,7 @@ impl<'a, K: MacKey, P: Parts> DeviceApp<'a, K, P> {
             settings,
             buffers,
             notices: NoNotices,
+            authors: None,
             #[cfg(feature = "certificates")]
             identity: None,
         }
@@ -55,34 +66,59 @@ impl<'a, K: MacKey, P: Parts> DeviceApp<'a, K, P> {
             settings: self.settings,
             buffers: self.buffers,
             notices,
+            authors: self.authors,
             #[cfg(feature = "certificates")]
             identity: self.identity,
         }
     }
 }
 
-#[cfg(feature = "certificates")]
 impl<'a, K: MacKey, P: Parts, N: NoticeSource> DeviceApp<'a, K, P, N> {
+    /// Installs firmware that one of these authors has signed for this hardware; what is older than
+    /// `installed`, the sequence number of the firmware that runs as its build knows it (0 if it does
+    /// not), is not. Without authors no firmware is installed at all.
+    #[must_use]
+    pub fn with_authors(
+        mut self,
+        keys: AuthorKeys<'a>,
+        hardware: &HardwareType,
+        installed: u64,
+    ) -> Self {
+        self.authors = Some(Authors {
+            keys,
+            hardware: hardware.clone(),
+            installed,
+        });
+        self
+    }
+
     /// Keeps a certificate for this key; with roots (PEM) trusts them and no others, without any the
     /// CA that the server shows at first use.
+    #[cfg(feature = "certificates")]
     #[must_use]
     pub fn with_identity(mut self, key: &'a mut dyn DeviceKey, roots_pem: Option<&'a str>) -> Self {
         self.identity = Some((key, roots_pem));
         self
     }
-}
 
-impl<K: MacKey, P: Parts, N: NoticeSource> DeviceApp<'_, K, P, N> {
     /// Lives until the device has to restart. The future may be dropped at any time, and the
-    /// device be cut off power.
+    /// power may fail.
     pub async fn run<A: Application + ?Sized>(mut self, application: &A) -> Restart {
+        self.settings.firmware &= self.authors.is_some();
         let led = Led::new(application);
         let mut report = |event: &Event<'_>| {
             led.follow(event);
             application.event(event);
         };
+        let mut self_test = || application.self_test();
         let mut agent = Agent::new(self.device, self.platform, self.settings, self.buffers)
-            .with_report(&mut report);
+            .with_report(&mut report)
+            .with_self_test(&mut self_test);
+        if let Some(authors) = self.authors {
+            agent = agent
+                .with_authors(authors.keys, &authors.hardware)
+                .with_installed_sequence(authors.installed);
+        }
         #[cfg(feature = "certificates")]
         if let Some((key, roots_pem)) = self.identity {
             let mut identity = Identity::new(key);
@@ -103,16 +139,29 @@ async fn live<K: MacKey, P: Parts, A: Application + ?Sized>(
     notices: &mut impl NoticeSource,
     application: &A,
 ) -> Restart {
+    // What fails here is tried again by the first day.
+    if let Ok(Boot::Restart) = agent.start_firmware().await {
+        return Restart::PreviousFirmware;
+    }
     use_config(agent, application).await;
     loop {
         let day = agent.day().await;
-        if let Some(FirmwareStep::OnTrial(_)) = day.firmware {
-            return Restart::NewFirmware;
+        if let Some(restart) = restart_after(&day) {
+            return restart;
         }
         if let Some(ConfigStep::OnTrial) = day.config {
             use_config(agent, application).await;
         }
         agent.rest_or_notice(notices).await;
+    }
+}
+
+/// Whether the day ended with other firmware to run.
+fn restart_after(day: &Day) -> Option<Restart> {
+    match &day.firmware {
+        Some(FirmwareStep::OnTrial(_)) => Some(Restart::NewFirmware),
+        Some(FirmwareStep::Restart) => Some(Restart::PreviousFirmware),
+        _ => None,
     }
 }
 
@@ -128,41 +177,8 @@ async fn use_config<K: MacKey, P: Parts, A: Application + ?Sized>(
     }
 }
 
-impl<K, P, N> core::fmt::Debug for DeviceApp<'_, K, P, N> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl<K, P, N> fmt::Debug for DeviceApp<'_, K, P, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceApp").finish_non_exhaustive()
-    }
-}
-
-/// Tells the application's LED when its status changes.
-struct Led<'a, A: ?Sized> {
-    application: &'a A,
-    shown: Cell<Status>,
-}
-
-impl<'a, A: Application + ?Sized> Led<'a, A> {
-    fn new(application: &'a A) -> Self {
-        application.status(Status::Starting);
-        Self {
-            application,
-            shown: Cell::new(Status::Starting),
-        }
-    }
-
-    fn show(&self, status: Status) {
-        if self.shown.replace(status) != status {
-            self.application.status(status);
-        }
-    }
-
-    fn follow(&self, event: &Event<'_>) {
-        let failing = self.shown.get() == Status::Failing;
-        match event {
-            Event::Failed { .. } | Event::Waiting { .. } => self.show(Status::Failing),
-            Event::FirmwareOffered(_) => self.show(Status::Updating),
-            Event::Resting { .. } if !failing => self.show(Status::Resting),
-            Event::Resting { .. } | Event::Server(_) => {}
-            _ => self.show(Status::Working),
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: what the Go client had, and more.
 
+use core::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -46,11 +47,25 @@ pub(crate) enum Command {
     /// Get and install new firmware, if some waits; or, for its author, sign and verify manifests
     #[command(
         after_help = "Example:\n  providore-device firmware --firmware-dir /opt/app/firmware \
-                      --hook /opt/app/restart\n\nThe commands below it are for the author of \
-                      firmware and ask no server. Neither the server nor the installation of \
-                      firmware looks at manifests yet."
+                      --hook /opt/app/restart \\\n      --hardware gateway-2 --author-key \
+                      author.pub.pem --author-key second.pub.pem\n\nWith --author-key nothing is \
+                      installed that none of these authors has signed for this hardware, whoever the \
+                      server is; without it the server is trusted.\n\nThe commands below it are for \
+                      the author of firmware and ask no server."
     )]
     Firmware(FirmwareArgs),
+    /// List the servers that announce themselves on the local network: name, address, and the SHA-256
+    /// of the CA's certificate; anybody can announce anything
+    #[command(
+        after_help = "Example:\n  providore-device find --seconds 5\n\nCompare the last column \
+                      with `openssl x509 -in ca.pem -noout -fingerprint -sha256`. Needs no \
+                      settings."
+    )]
+    Find {
+        /// How long to listen
+        #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+        seconds: u32,
+    },
     /// Get the secret that is to replace the present one, if one waits; not while `run` is running,
     /// which does so by itself
     #[command(after_help = "Example:\n  providore-device secret --state-dir /var/lib/app")]
@@ -175,9 +190,14 @@ pub(crate) struct Options {
     #[arg(short, long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Server, such as `http://10.0.0.7:3000` or `https://provision.example`
+    /// Server, such as `http://10.0.0.7:3000` or `https://provision.example` [default: the one that
+    /// is found on the local network]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) server: Option<String>,
+
+    /// Address of an interface to search for servers on; may be repeated [default: all]
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub(crate) interface: Vec<Ipv4Addr>,
 
     /// CA certificates (PEM): for HTTPS, and what certificates are first checked against
     #[arg(long, global = true, value_name = "FILE")]
@@ -225,6 +245,20 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "VERSION")]
     pub(crate) firmware_version: Option<String>,
 
+    /// Public key of an author of firmware (PEM, from `firmware keygen`): install only what one of
+    /// them has signed; up to four times
+    #[arg(long, global = true, value_name = "FILE", action = ArgAction::Append)]
+    pub(crate) author_key: Vec<PathBuf>,
+
+    /// Hardware of this machine, as authors name it in `firmware sign --type`
+    #[arg(long = "hardware", global = true, value_name = "TYPE")]
+    pub(crate) own_hardware: Option<String>,
+
+    /// Number of the release that this machine had at first, as in `firmware sign --sequence`:
+    /// nothing older is installed [default: 0]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) firmware_sequence: Option<u64>,
+
     /// Folder for what has no path of its own [default: /var/lib/providore-client for root, else
     /// ~/.local/state/providore-client]
     #[arg(long, global = true, value_name = "DIR")]
@@ -263,6 +297,7 @@ const EXAMPLE: &str = "\
 Example:
   PROVIDORE_SECRET=… providore-device --server http://10.0.0.7:3000 --device-id d8fa0180
 
+Without --server it looks for one on the local network (`providore-device find` lists them).
 Use --help for exit codes, the hook and the settings file.";
 
 const LONG_HELP: &str = "\
@@ -278,10 +313,21 @@ Settings file (YAML; every key is a flag of the same name):
   key-path: /etc/app/key.pem
 A `csr:` map of the Go client is read and ignored: the server writes the subject.
 
+Server: without one it is found by multicast DNS. Anybody can announce a server; one counts when its
+answer is signed with this device's secret, and the address of such a one is kept in STATE and asked
+first. Only HTTP is found, and only with the dialect `signed`.
+
 Hook: run with PROVIDORE_EVENT=config|certificate|firmware and PROVIDORE_PATH, the file that
 changed (for firmware also PROVIDORE_VERSION). New firmware is on trial until the hook ends:
 with exit code 0 it stays, otherwise the previous one is put back and that version is not
 installed again. Without a hook it stays.
+
+Authors of firmware: with --author-key (in the file a list, `author-key: [a.pub.pem, b.pub.pem]`)
+and --hardware, firmware is installed only if its manifest is signed by one of them, is for this
+hardware and newer than all that was installed. Each chunk is checked before it is written, and an
+interrupted download goes on where it ended. What was tried and did not work is told to the server.
+Give two keys at least: a key is revoked by not being given any more. Without --author-key whoever
+holds the server decides what runs here.
 
 Whom certificates are checked against: the chain must lead to the CA pinned in STATE, at first to
 that in --ca; if it does not, to the one the server shows at /certificates/ca.pem, which is then

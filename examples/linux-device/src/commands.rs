@@ -1,15 +1,18 @@
 //! What each command does.
 
+mod find;
 mod live;
 
 use providore_client::{
-    Agent, Buffers, CertificateStep, ConfigStep, Device, FirmwareSlot as _, FirmwareStep,
-    FixedAddress, Identity, ImageCheck, Platform, Record, ReqwestSettings, ReqwestTransport,
-    SecretStep, Settings as AgentSettings, Storage as _,
+    Agent, AgentError, Buffers, CertificateStep, ConfigStep, Device, Error, FirmwareStep, Identity,
+    ImageCheck, Parts, Platform, ReqwestSettings, ReqwestTransport, SecretStep, ServerAddress,
+    Settings as AgentSettings,
 };
+use providore_pki::manifest::{AuthorKeys, ChunkSize};
 use providore_sign::{SoftwareKey, original};
-use providore_wire::FirmwareVersion;
+use providore_wire::{FirmwareVersion, dns_sd::MAX_PACKET};
 use serde_json::json;
+use tracing::warn;
 
 use crate::{
     cli::Command,
@@ -20,17 +23,22 @@ use crate::{
     keys::KeyFile,
     output::{self, Output},
     random::SystemRandom,
-    settings::Settings,
+    settings::{Authors, Settings},
     slot::FileSlot,
     store::FileStorage,
+    whereabouts::Whereabouts,
 };
 
-type HostPlatform =
-    Platform<ReqwestTransport, FixedAddress, FileSlot, FileStorage, SystemClock, SystemRandom>;
+pub(crate) use find::find;
+
+type HostPlatform<'a> =
+    Platform<ReqwestTransport, Whereabouts<'a>, FileSlot, FileStorage, SystemClock, SystemRandom>;
+
+type HostAgent<'a> = Agent<'a, SoftwareKey, HostPlatform<'a>>;
 
 /// The agent of this machine, with what its results are told to.
 struct Host<'a> {
-    agent: Agent<'a, SoftwareKey, HostPlatform>,
+    agent: HostAgent<'a>,
     key_file: Option<&'a mut KeyFile>,
     settings: &'a Settings,
     output: Output,
@@ -45,24 +53,29 @@ pub(crate) async fn run(
     if matches!(command, Command::Firmware(_)) && settings.firmware_dir.is_none() {
         return Err(Failure::usage("no firmware-dir: set --firmware-dir"));
     }
-    let mut platform = platform(settings)?;
+    let mut packet = vec![0; MAX_PACKET];
+    let mut platform = platform(settings, &mut packet).await?;
     if settings.firmware_dir.is_some() {
         judge_left_over(&mut platform, settings).await?;
     }
     let mut key_file = match command {
         Command::Certificate | Command::Run => Some(KeyFile::open(settings)?),
-        Command::Config | Command::Firmware(_) | Command::Secret => None,
+        _ => None,
     };
     let mut key = key_file.as_ref().map(|file| file.key.clone());
-    let (mut chunk, mut document) = (vec![0; DOCUMENT_LEN], vec![0; DOCUMENT_LEN]);
+    let chunk_len = match settings.authors {
+        Some(_) => ChunkSize::MAX.bytes() as usize,
+        None => DOCUMENT_LEN,
+    };
+    let (mut chunk, mut document) = (vec![0; chunk_len], vec![0; DOCUMENT_LEN]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,
     };
     let mut report = output::log;
     let device = device(settings, &platform)?;
-    let mut agent =
-        Agent::new(device, platform, agent_settings(settings), buffers).with_report(&mut report);
+    let agent = Agent::new(device, platform, agent_settings(settings), buffers);
+    let mut agent = with_authors(agent, settings)?.with_report(&mut report);
     if let Some(key) = &mut key {
         agent = agent.with_identity(Identity::new(key));
     }
@@ -78,27 +91,55 @@ pub(crate) async fn run(
         Command::Firmware(_) => host.firmware().await,
         Command::Run => host.live().await,
         Command::Secret => host.secret().await,
+        // Needs no settings, and was done before there were any.
+        Command::Find { seconds } => find(seconds, &settings.interfaces, output).await,
     }
 }
 
-impl Host<'_> {
+impl<'a> Host<'a> {
+    /// A server that was found, and does not prove itself, is left for the next.
+    async fn persist<T>(
+        &mut self,
+        mut attempt: impl AsyncFnMut(&mut HostAgent<'a>) -> Result<T, AgentError>,
+    ) -> Result<T, Failure> {
+        if self.settings.server.is_none() {
+            for _ in 1..ATTEMPTS {
+                match attempt(&mut self.agent).await {
+                    Err(error @ (AgentError::Transport(_) | AgentError::Answer(_)))
+                        if !matches!(error.answer(), Some(Error::Declined { .. })) =>
+                    {
+                        warn!("looking further: {}", story(&error));
+                    }
+                    outcome => return Ok(outcome?),
+                }
+            }
+        }
+        Ok(attempt(&mut self.agent).await?)
+    }
+}
+
+impl<'a> Host<'a> {
     async fn certificate(&mut self) -> Result<(), Failure> {
-        let step = self.agent.check_certificate().await?;
+        let attempt = async |agent: &mut HostAgent<'a>| agent.check_certificate().await;
+        let step = self.persist(attempt).await?;
         self.after_certificate(&step).await
     }
 
     async fn config(&mut self) -> Result<(), Failure> {
-        let step = self.agent.check_config().await?;
+        let attempt = async |agent: &mut HostAgent<'a>| agent.check_config().await;
+        let step = self.persist(attempt).await?;
         self.after_config(&step).await
     }
 
     async fn firmware(&mut self) -> Result<(), Failure> {
-        let step = self.agent.check_firmware().await?;
+        let attempt = async |agent: &mut HostAgent<'a>| agent.check_firmware().await;
+        let step = self.persist(attempt).await?;
         self.after_firmware(&step).await
     }
 
     async fn secret(&mut self) -> Result<(), Failure> {
-        let step = self.agent.check_secret().await?;
+        let attempt = async |agent: &mut HostAgent<'a>| agent.check_secret().await;
+        let step = self.persist(attempt).await?;
         let (changed, sentence) = match step {
             SecretStep::Replaced => (true, "New secret stored"),
             SecretStep::Waiting => (false, "New secret stored, and not in use yet"),
@@ -146,10 +187,18 @@ impl Host<'_> {
     }
 
     async fn after_firmware(&mut self, step: &FirmwareStep) -> Result<(), Failure> {
-        let FirmwareStep::OnTrial(version) = step else {
-            let object = json!({"event": "firmware", "changed": false});
-            self.output.result("Firmware is current", &object);
-            return Ok(());
+        let version = match step {
+            FirmwareStep::OnTrial(version) => version,
+            FirmwareStep::Refused(version) => {
+                let message = format!("firmware {version} is not installed");
+                let why = "no author whom this machine trusts has signed it for this machine now";
+                return Err(Failure::not_verified(message, why));
+            }
+            _ => {
+                let object = json!({"event": "firmware", "changed": false});
+                self.output.result("Firmware is current", &object);
+                return Ok(());
+            }
         };
         let path = self.agent.platform_mut().slot.current();
         if let Err(failure) = self.call_hook("firmware", &path, Some(version)).await {
@@ -186,15 +235,19 @@ impl Host<'_> {
     }
 }
 
-fn platform(settings: &Settings) -> Result<HostPlatform, Failure> {
+async fn platform<'a>(
+    settings: &Settings,
+    packet: &'a mut [u8],
+) -> Result<HostPlatform<'a>, Failure> {
     let dir = settings.firmware_dir.clone();
     // Without a folder nothing asks for firmware.
     let dir = dir.unwrap_or_else(|| settings.state_dir.join("firmware"));
+    let mut storage = FileStorage::new(settings);
     Ok(Platform {
         transport: transport(settings)?,
-        locator: FixedAddress::new(settings.server.clone()),
+        locator: Whereabouts::new(settings, &mut storage, packet).await?,
         slot: FileSlot::new(dir, MAX_IMAGE_LEN),
-        storage: FileStorage::new(settings),
+        storage,
         clock: SystemClock::new(settings.dialect),
         entropy: SystemRandom::new()?,
     })
@@ -203,7 +256,12 @@ fn platform(settings: &Settings) -> Result<HostPlatform, Failure> {
 /// The `ca` file counts for HTTPS only: the Go client demanded one where it was of no use.
 fn transport(settings: &Settings) -> Result<ReqwestTransport, Failure> {
     let roots = match &settings.ca {
-        Some(path) if settings.server.is_https() => {
+        Some(path)
+            if settings
+                .server
+                .as_ref()
+                .is_some_and(ServerAddress::is_https) =>
+        {
             let unusable = |why: &dyn core::fmt::Display| {
                 Failure::usage(format!("ca {}: {why}", path.display()))
             };
@@ -220,7 +278,10 @@ fn transport(settings: &Settings) -> Result<ReqwestTransport, Failure> {
     .map_err(|error| Failure::usage(format!("TLS does not start: {}", story(&error))))
 }
 
-fn device(settings: &Settings, platform: &HostPlatform) -> Result<Device<SoftwareKey>, Failure> {
+fn device(
+    settings: &Settings,
+    platform: &HostPlatform<'_>,
+) -> Result<Device<SoftwareKey>, Failure> {
     let installed = platform
         .slot
         .version()
@@ -249,12 +310,27 @@ fn agent_settings(settings: &Settings) -> AgentSettings {
     agent
 }
 
+fn with_authors<'a, P: Parts>(
+    agent: Agent<'a, SoftwareKey, P>,
+    settings: &'a Settings,
+) -> Result<Agent<'a, SoftwareKey, P>, Failure> {
+    let Some(Authors { keys, hardware }) = &settings.authors else {
+        return Ok(agent);
+    };
+    let keys = AuthorKeys::new(keys);
+    let keys = keys.map_err(|error| Failure::usage(format!("author-key: {error}")))?;
+    let agent = agent.with_authors(keys, hardware);
+    Ok(agent.with_installed_sequence(settings.firmware_sequence))
+}
+
 /// A trial that was never judged (the machine went down in it) is judged now, by the same hook.
-async fn judge_left_over(platform: &mut HostPlatform, settings: &Settings) -> Result<(), Failure> {
+async fn judge_left_over(
+    platform: &mut HostPlatform<'_>,
+    settings: &Settings,
+) -> Result<(), Failure> {
     if !platform.slot.is_on_trial() {
         return Ok(());
     }
-    let failed = |error| Failure::local("the trial of new firmware cannot be ended", error);
     let (path, version) = (platform.slot.current(), platform.slot.version());
     let change = Change {
         event: "firmware",
@@ -265,17 +341,34 @@ async fn judge_left_over(platform: &mut HostPlatform, settings: &Settings) -> Re
         Some(hook) => hook::run(hook, &change).await,
         None => true,
     };
-    if good {
-        return platform.slot.confirm().await.map_err(failed);
-    }
-    if let Some(version) = &version {
-        let record = version.as_str().as_bytes();
-        let stored = platform.storage.store(Record::RefusedFirmware, record);
-        stored.await.map_err(failed)?;
-    }
-    platform.slot.roll_back().await.map_err(failed)
+    // An agent of its own: the device's version is known only afterwards.
+    let device = device(settings, platform)?;
+    let (mut chunk, mut document, mut report) = ([0; 1024], [0; 1024], output::log);
+    let buffers = Buffers {
+        chunk: &mut chunk,
+        document: &mut document,
+    };
+    let platform = Platform {
+        transport: &mut platform.transport,
+        locator: &mut platform.locator,
+        slot: &mut platform.slot,
+        storage: &mut platform.storage,
+        clock: &mut platform.clock,
+        entropy: SystemRandom::new()?,
+    };
+    let agent = Agent::new(device, platform, agent_settings(settings), buffers);
+    let mut agent = with_authors(agent, settings)?.with_report(&mut report);
+    let judged = if good {
+        agent.confirm_firmware().await
+    } else {
+        agent.reject_firmware().await
+    };
+    judged.map_err(|error| Failure::local("the trial of new firmware cannot be ended", error))
 }
 
 const DOCUMENT_LEN: usize = 64 * 1024;
 const MAX_CA_LEN: u64 = 4 * 1024 * 1024;
 const MAX_IMAGE_LEN: u64 = 4 * 1024 * 1024 * 1024;
+
+/// How many found servers a command tries.
+const ATTEMPTS: u32 = 3;

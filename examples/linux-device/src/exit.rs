@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use providore_client::{AgentError, CertificateFault, Error};
 
+use crate::whereabouts::NOBODY;
+
 /// A failure with its exit code, as `--help` documents it.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -18,6 +20,11 @@ impl Failure {
     /// Wrong usage or settings.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(USAGE, message, None)
+    }
+
+    /// What another time may go well.
+    pub(crate) fn passing(message: impl Into<String>) -> Self {
+        Self::new(MAY_PASS, message, None)
     }
 
     /// Trouble on this machine.
@@ -82,6 +89,7 @@ impl From<AgentError> for Failure {
                 "the server does not accept this device: check --device-id and the secret; \
                  a first Providore needs --dialect original, and the clock right"
             }
+            AgentError::NoServer => NOBODY,
             _ => "not done",
         };
         Self::new(code, message, Some(error.into()))
@@ -97,7 +105,9 @@ fn code_of(error: &AgentError) -> u8 {
         | AgentError::Certificate(CertificateFault::Key(_) | CertificateFault::Request(_)) => LOCAL,
         AgentError::Answer(answer) if answer.is_unauthorized() => REFUSED,
         AgentError::Answer(answer) if answer.is_unverified() => NOT_VERIFIED,
-        AgentError::Certificate(CertificateFault::Chain(_)) => NOT_VERIFIED,
+        AgentError::Firmware(_) | AgentError::Certificate(CertificateFault::Chain(_)) => {
+            NOT_VERIFIED
+        }
         _ => MAY_PASS,
     }
 }

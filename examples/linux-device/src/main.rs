@@ -19,6 +19,7 @@ mod random;
 mod settings;
 mod slot;
 mod store;
+mod whereabouts;
 mod yaml;
 
 use std::{io::IsTerminal as _, process::ExitCode};
@@ -55,10 +56,13 @@ fn run(cli: cli::Cli, output: Output) -> Result<(), Failure> {
     {
         return author::run(action, output);
     }
-    let settings = Settings::gather(cli.options)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::local("the runtime does not start", error))?;
+    if let cli::Command::Find { seconds } = command {
+        return runtime.block_on(commands::find(seconds, &cli.options.interface, output));
+    }
+    let settings = Settings::gather(cli.options)?;
     runtime.block_on(commands::run(command, &settings, output))
 }

@@ -15,7 +15,7 @@ use crate::{
     failure::{OrFail as _, Outcome},
     logs,
     serve::{self, Running},
-    settings::{File, Log},
+    settings::{Announce, Announced, File, Log},
 };
 
 /// What to run.
@@ -69,6 +69,10 @@ pub(crate) fn run(common: &Common, args: &QuickstartArgs) -> Outcome {
 async fn start(folder: &crate::data::DataFolder, http: Option<SocketAddr>) -> Outcome<Running> {
     let settings = |address: SocketAddr| File {
         http: Some(address),
+        announce: Announce {
+            when: Announced::Never,
+            ..Announce::default()
+        },
         ..File::default()
     };
     let wanted = http.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3000)));

@@ -1,5 +1,6 @@
 //! `serve`: sockets around the server core.
 
+mod announce;
 mod audit;
 mod http;
 mod last_seen;
@@ -18,6 +19,7 @@ use providore_server_core::{
     json_files::{JsonStore, file_mode_is_private},
 };
 use providore_sign::{Freshness, original::RequestPolicy};
+use providore_wire::dns_sd::Fingerprint;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use self::last_seen::{LastSeen, State};
@@ -26,7 +28,7 @@ use crate::{
     data::DataFolder,
     failure::{Failure, OrFail as _, Outcome},
     logs,
-    settings::{File, LogFormat, MetricsAudience},
+    settings::{Announced, File, LogFormat, MetricsAudience},
 };
 
 /// Answers devices over HTTP and HTTPS.
@@ -39,7 +41,10 @@ Examples:
 
 The first start makes a certificate authority. Without --tls-cert, HTTPS shows a certificate from
 it; devices that pin ca.pem trust that. Set PROVIDORE_CA_PASSWORD before the first start to have
-the CA's keys encrypted. Stop with Ctrl-C or SIGTERM: requests in hand are finished.")]
+the CA's keys encrypted. Stop with Ctrl-C or SIGTERM: requests in hand are finished.
+
+A server that others can reach over HTTP announces itself on the local network, so that devices there
+need no address: `providore-device find` shows it.")]
 pub(crate) struct ServeArgs {
     /// Listen for HTTP here. Default: 127.0.0.1:3000, unless --https is given.
     #[arg(long, value_name = "ADDR", env = "PROVIDORE_HTTP")]
@@ -90,6 +95,15 @@ pub(crate) struct ServeArgs {
     /// Accept requests of the `Original` dialect signed without the firmware version.
     #[arg(long)]
     pub(crate) allow_unversioned: bool,
+    /// Do not announce the server on the local network (DNS-SD).
+    #[arg(long)]
+    pub(crate) no_announce: bool,
+    /// Announce it also when only this machine can reach it.
+    #[arg(long, conflicts_with = "no_announce")]
+    pub(crate) announce_loopback: bool,
+    /// Announce it under this name. Default: the name of this machine.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) announce_name: Option<String>,
 }
 
 impl ServeArgs {
@@ -112,6 +126,10 @@ impl ServeArgs {
         set(&mut file.limits.device_per_minute, self.device_per_minute);
         set(&mut file.limits.address_per_second, self.address_per_second);
         file.original.allow_unversioned |= self.allow_unversioned;
+        file.announce.name = self.announce_name.or(file.announce.name);
+        let always = self.announce_loopback.then_some(Announced::Always);
+        let never = self.no_announce.then_some(Announced::Never);
+        set(&mut file.announce.when, never.or(always));
         if file.http.is_none() && file.https.is_none() {
             file.http = Some(SocketAddr::from(([127, 0, 0, 1], 3000)));
         }
@@ -163,6 +181,7 @@ pub(crate) struct App {
     answer_seconds: metrics::Histogram,
     settings: File,
     last_seen: LastSeen,
+    ca: Option<Fingerprint>,
 }
 
 /// A server that runs.
@@ -171,6 +190,7 @@ pub(crate) struct Running {
     pub(crate) http: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    announcer: Option<announce::Announcer>,
 }
 
 impl Running {
@@ -209,19 +229,28 @@ impl Running {
                 stopped.clone(),
             ));
         }
-        tasks.spawn(keep_fresh(app, stopped));
         let (http, https) = running_at;
+        let announcer = announce::begin(&settings.announce, http, app.ca)?;
+        tasks.spawn(keep_fresh(app, stopped));
         tracing::info!(
             http = http.map(tracing::field::display),
             https = https.map(tracing::field::display),
             devices = %folder.layout.devices.display(),
             "serving"
         );
-        Ok(Self { http, stop, tasks })
+        Ok(Self {
+            http,
+            stop,
+            tasks,
+            announcer,
+        })
     }
 
     /// Stops taking requests, lets those in hand end, and returns.
     pub(crate) async fn stop(mut self) {
+        if let Some(announcer) = self.announcer.take() {
+            announcer.end().await;
+        }
         let _ = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}
     }
@@ -250,6 +279,7 @@ impl App {
             crl_lifetime_s: settings.certificates.crl_lifetime_s,
             ..CoreSettings::DEFAULT
         };
+        let ca = announce::fingerprint(&authority)?;
         // First of all: who counts before there is a recorder counts for nobody.
         let metrics = metrics_recorder()?;
         let last_seen = LastSeen::of(folder);
@@ -267,6 +297,7 @@ impl App {
             metrics,
             settings: settings.clone(),
             last_seen,
+            ca,
         })
     }
 }

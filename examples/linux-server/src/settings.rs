@@ -26,6 +26,8 @@ pub(crate) struct File {
     pub(crate) https: Option<SocketAddr>,
     /// What HTTPS shows.
     pub(crate) tls: Tls,
+    /// Whether devices find the server by themselves.
+    pub(crate) announce: Announce,
     /// How much is too much.
     pub(crate) limits: Limits,
     /// Where to log, and how.
@@ -50,6 +52,29 @@ pub(crate) struct Tls {
     pub(crate) key: Option<PathBuf>,
     /// Names and addresses for a certificate from our own CA.
     pub(crate) names: Vec<String>,
+}
+
+/// Whether devices find the server by themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Announce {
+    /// When it is announced on the local network.
+    pub(crate) when: Announced,
+    /// As what; the name of the machine.
+    pub(crate) name: Option<String>,
+}
+
+/// When a server is announced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Announced {
+    /// When others can reach it.
+    #[default]
+    Reachable,
+    /// Also when only this machine can.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// How much is too much.
@@ -198,6 +223,8 @@ pub(crate) struct Folders {
     pub(crate) firmware: Option<PathBuf>,
     /// Certificates and their log.
     pub(crate) certificates: Option<PathBuf>,
+    /// What failed on which device.
+    pub(crate) failures: Option<PathBuf>,
 }
 
 impl File {
@@ -234,6 +261,7 @@ impl File {
             devices,
             firmware,
             certificates,
+            failures,
         } = folders;
         [
             &mut tls.certificate,
@@ -243,6 +271,7 @@ impl File {
             devices,
             firmware,
             certificates,
+            failures,
         ]
         .into_iter()
         .flatten()
@@ -258,6 +287,7 @@ impl File {
             devices,
             firmware,
             certificates,
+            failures,
         } = &self.folders;
         // In an original installation the devices file may be named, or lie in a folder that is
         // named, or lie among the configurations.
@@ -273,8 +303,10 @@ impl File {
                 config: or(config, &data.layout.config),
                 firmware: or(firmware, &data.layout.firmware),
                 certificates: or(certificates, &data.layout.certificates),
+                failures: or(failures, &data.layout.failures),
             },
             ca: data.ca.clone(),
+            authors: data.authors.clone(),
         }
     }
 }
@@ -363,6 +395,7 @@ impl FirstProvidore {
                 devices: self.device_store,
                 firmware: self.firmware_store,
                 certificates: self.certificate_store,
+                failures: None,
             },
             ..File::default()
         })

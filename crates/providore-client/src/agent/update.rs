@@ -276,7 +276,6 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             Err(error) if error.is_full() => Some(&b""[..]),
             Err(error) => return Err(AgentError::Storage(error)),
         };
-        let installed = self.update.installed;
         let state = match record.map(UpdateState::decode) {
             None => UpdateState::default(),
             Some(Ok(state)) => state,
@@ -285,8 +284,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
                 UpdateState::default()
             }
         };
-        // What is stored is not known to be this one.
-        Ok(state.raised(installed))
+        Ok(state)
     }
 }
 

@@ -146,6 +146,9 @@ const fn key(record: Record) -> u8 {
         Record::Update => 6,
         Record::Secret => 7,
         Record::NextSecret => 8,
+        Record::NextConfig => 9,
+        Record::ConfigTrial => 10,
+        Record::Server => 11,
     }
 }
 

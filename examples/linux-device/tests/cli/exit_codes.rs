@@ -50,6 +50,9 @@ fn wrong_usage_is_2() {
     );
     let home = Home::new(String::new());
     finish(&mut home.bare(), 2);
+    // What is found has to prove itself by more than this dialect can.
+    let found = ["--secret", "s", "--device-id", "d", "--dialect", "original"];
+    finish(home.bare().args(found), 2);
     finish(
         home.bare().args(["-c", &home.write("a.yaml", "server: [")]),
         2,

@@ -4,7 +4,8 @@ use providore_sign::MacKey;
 
 use super::super::{Agent, AgentError, Event, Step};
 use crate::{
-    Clock as _, Error, FirmwareSlot as _, Outcome, Parts, TimeCheck, UpdatePhase, update::Duty,
+    Clock as _, Error, FirmwareSlot as _, Outcome, Parts, SlotState, TimeCheck, UpdatePhase,
+    update::Duty,
 };
 
 /// What a device is to do after its start.
@@ -46,6 +47,14 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let stored = self.read_state().await?;
         let slot = &mut self.platform.parts().slot;
         let slot = slot.state().await.map_err(AgentError::Slot)?;
+        // What runs counts as installed unless it is on trial: a release that goes back must not keep
+        // the ones between from being installed.
+        let stored = match (slot, stored.phase()) {
+            (SlotState::Settled | SlotState::RolledBack, UpdatePhase::Idle) => {
+                stored.raised(self.update.installed)
+            }
+            _ => stored,
+        };
         let boots = (!known).then_some(self.settings.trial_boots);
         let (state, duty) = stored.start(slot, self.device.version(), boots);
         if duty == Duty::OnTrial && self.update.trial_since_ms.is_none() {
