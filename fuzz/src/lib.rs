@@ -19,6 +19,7 @@ pub mod signed_exchange;
 pub mod signed_heads;
 pub mod structured;
 mod tampering;
+pub mod transport;
 pub mod updates;
 pub mod values;
 
@@ -64,6 +65,7 @@ targets! {
     structured::signature_input,
     structured::structured_dictionary,
     structured::structured_vs_sfv,
+    transport::http_response,
     updates::update_agent,
     updates::update_state,
     values::authorization,

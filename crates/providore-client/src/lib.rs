@@ -37,6 +37,7 @@
 //! | [`Agent`] | the device's day on top of these, plain `async` |
 //! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
+//! | `flash` | slots and storage on NOR flash |
 //! | `UpdateState`, `Boot` | where an update stands (feature `update`) |
 //! | `memory` | the platform in memory, with power cuts |
 //!
@@ -49,6 +50,8 @@
 //! |---|---|
 //! | `alloc` | errors of transports and stores keep their cause |
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
+//! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
+//! | `flash` | the module `flash`: storage and firmware slots on NOR flash, and a bootloader's decision |
 //! | `update` | firmware by an author's key: resumed, tried, rolled back, reported |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
@@ -65,9 +68,13 @@ mod agent;
 mod certificate;
 mod config;
 mod device;
+#[cfg(feature = "embedded-nal")]
+mod embedded_nal;
 mod error;
 mod exchange;
 mod firmware;
+#[cfg(feature = "flash")]
+pub mod flash;
 mod head;
 mod image;
 #[cfg(feature = "memory")]
@@ -94,6 +101,8 @@ pub use agent::{CertificateFault, Identity};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
+#[cfg(feature = "embedded-nal")]
+pub use embedded_nal::{NalBody, NalHead, NalSettings, NalTransport, NoNames};
 pub use error::{BodyFault, Error, HeadError};
 pub use exchange::{BufferedOperation, Exchange, Operation, Receiving, Request, SignedAnswer};
 pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome, FirmwarePart};
