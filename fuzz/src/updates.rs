@@ -9,7 +9,7 @@ use providore_client::{
     memory::{Cut, MemoryAnswer, MemoryRequest},
 };
 use providore_testkit::simulator::{
-    Bench, Flash as _, HARDWARE, MemoryFlash, Offer, Publisher, author, image_of,
+    Bench, Flash as _, HARDWARE, MemoryParts, Offer, Publisher, author, image_of,
 };
 
 /// Records: what is read is written as the same bytes, and means one thing.
@@ -67,7 +67,7 @@ static IMAGES: LazyLock<[(&str, Vec<u8>); 3]> =
 /// Whatever happens: what runs is a whole image that an author has signed, a confirmed release is
 /// never gone behind, and with the disturbance gone the device comes to rest.
 pub fn update_agent(data: &[u8]) {
-    let flash = MemoryFlash::running(&IMAGES[0].1, 512);
+    let flash = MemoryParts::running(&IMAGES[0].1, 512);
     let mut bench = Bench::new(flash, Publisher::new(None));
     bench.settings.attempts = 1;
     let mut floor = 0;
@@ -97,6 +97,9 @@ pub fn update_agent(data: &[u8]) {
     for _ in 0..8 {
         bench.start(1);
         floor = check_device(&mut bench, floor);
+        if floor == 3 && *bench.state().phase() == UpdatePhase::Idle {
+            break;
+        }
     }
     let given_up = bench.state().failed() == Some((3, UpdateState::MAX_TRIES));
     assert!(floor == 3 || given_up, "{:#?}", bench.events);
@@ -104,7 +107,7 @@ pub fn update_agent(data: &[u8]) {
     assert_eq!(*bench.state().phase(), UpdatePhase::Idle);
 }
 
-fn check_device(bench: &mut Bench<MemoryFlash>, before: u64) -> u64 {
+fn check_device(bench: &mut Bench<MemoryParts>, before: u64) -> u64 {
     let running = bench.flash.running();
     let known = IMAGES.iter().position(|(_, image)| *image == running);
     let sequence = known.expect("a whole image that an author has signed") as u64 + 1;
@@ -115,7 +118,7 @@ fn check_device(bench: &mut Bench<MemoryFlash>, before: u64) -> u64 {
 }
 
 /// Lets the next image end early, once.
-fn break_after(bench: &mut Bench<MemoryFlash>, bytes: Option<usize>) {
+fn break_after(bench: &mut Bench<MemoryParts>, bytes: Option<usize>) {
     let bytes = Cell::new(bytes);
     bench.link = Rc::new(RefCell::new(
         move |request: &MemoryRequest, mut answer: MemoryAnswer| {

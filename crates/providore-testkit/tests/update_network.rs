@@ -11,7 +11,7 @@ use providore_client::{
     memory::{MemoryAnswer, MemoryRequest},
 };
 use providore_testkit::simulator::{
-    Bench, Flash as _, LinkFault, MemoryFlash, Offer, Prng, Publisher, head_len, image_of,
+    Bench, Flash as _, LinkFault, MemoryParts, Offer, Prng, Publisher, head_len, image_of,
     request_len,
 };
 
@@ -61,8 +61,8 @@ fn offer(length: usize) -> Offer {
     Offer::signed("2.0.0", 2, &image_of("2.0.0", length))
 }
 
-fn bench(offer: Offer, link: Rc<RefCell<LinkFault>>) -> Bench<MemoryFlash> {
-    let flash = MemoryFlash::running(&image_of("1.0.0", 3000), 1);
+fn bench(offer: Offer, link: Rc<RefCell<LinkFault>>) -> Bench<MemoryParts> {
+    let flash = MemoryParts::running(&image_of("1.0.0", 3000), 1);
     let mut bench = Bench::new(flash, Publisher::new(Some(offer)));
     bench.link = link;
     bench

@@ -32,9 +32,12 @@ pub trait Flash {
     /// Where records go.
     type Storage: Storage;
 
-    /// Both, as they are after a start: the power is on again if it had failed, and a bootloader has
-    /// decided what runs. A failure that has been ordered and did not happen yet still will.
-    fn start(&mut self) -> (&mut Self::Slot, &mut Self::Storage);
+    /// A start: the power is on again if it had failed, and a bootloader decides what runs. A failure
+    /// that has been ordered and did not happen yet still will.
+    fn start(&mut self);
+
+    /// Both, as they are now.
+    fn parts(&mut self) -> (&mut Self::Slot, &mut Self::Storage);
 
     /// Lets the power fail at the write after `operations` more.
     fn cut(&mut self, operations: u32, cut: Cut);
@@ -52,7 +55,7 @@ pub trait Flash {
 /// A slot and a storage in memory.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct MemoryFlash {
+pub struct MemoryParts {
     /// The slot.
     pub slot: MemorySlot,
     /// The records.
@@ -60,7 +63,7 @@ pub struct MemoryFlash {
     power: Power,
 }
 
-impl MemoryFlash {
+impl MemoryParts {
     /// A device that runs `image`, with a slot that erases sectors of so many bytes.
     #[must_use]
     pub fn running(image: &[u8], sector: u64) -> Self {
@@ -74,15 +77,18 @@ impl MemoryFlash {
     }
 }
 
-impl Flash for MemoryFlash {
+impl Flash for MemoryParts {
     type Slot = MemorySlot;
     type Storage = MemoryStorage;
 
-    fn start(&mut self) -> (&mut MemorySlot, &mut MemoryStorage) {
+    fn start(&mut self) {
         if self.power.is_out() {
             self.power.restore();
         }
         self.slot.restart();
+    }
+
+    fn parts(&mut self) -> (&mut MemorySlot, &mut MemoryStorage) {
         (&mut self.slot, &mut self.storage)
     }
 
@@ -170,7 +176,7 @@ impl<F: Flash> Bench<F> {
     /// If it cannot be read.
     pub fn state(&mut self) -> UpdateState {
         let mut buffer = [0; UpdateState::LEN];
-        let (_, storage) = self.flash.start();
+        let (_, storage) = self.flash.parts();
         let record =
             block_on(storage.load(Record::Update, &mut buffer)).expect("a storage that works");
         record.map_or_else(UpdateState::new, |record| {
@@ -183,7 +189,7 @@ impl<F: Flash> Bench<F> {
     /// # Panics
     /// If it cannot be read.
     pub fn slot_state(&mut self) -> SlotState {
-        let (slot, _) = self.flash.start();
+        let (slot, _) = self.flash.parts();
         block_on(slot.state()).expect("a slot that works")
     }
 
@@ -215,7 +221,8 @@ impl<F: Flash> Bench<F> {
         let events = &mut self.events;
         let mut report = |event: &providore_client::Event<'_>| events.push(format!("{event:?}"));
         let (mut chunk, mut document) = (vec![0; self.chunk_len], vec![0; 4096]);
-        let (slot, storage) = self.flash.start();
+        self.flash.start();
+        let (slot, storage) = self.flash.parts();
         let platform = Platform {
             transport,
             locator: FixedAddress::new("http://server".parse().expect("an address")),
