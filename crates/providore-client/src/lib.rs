@@ -38,6 +38,7 @@
 //! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |
 //! | [`Notices`] | the server's hints that something waits, and when to ask for it |
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
+//! | `flash` | slots and storage on NOR flash |
 //! | `UpdateState`, `Boot` | where an update stands (feature `update`) |
 //! | `memory` | the platform in memory, with power cuts |
 //!
@@ -50,6 +51,8 @@
 //! |---|---|
 //! | `alloc` | errors of transports and stores keep their cause |
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
+//! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
+//! | `flash` | the module `flash`: storage and firmware slots on NOR flash, and a bootloader's decision |
 //! | `update` | firmware by an author's key: resumed, tried, rolled back, reported |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
@@ -66,9 +69,13 @@ mod agent;
 mod certificate;
 mod config;
 mod device;
+#[cfg(feature = "embedded-nal")]
+mod embedded_nal;
 mod error;
 mod exchange;
 mod firmware;
+#[cfg(feature = "flash")]
+pub mod flash;
 mod head;
 mod image;
 #[cfg(feature = "memory")]
@@ -97,6 +104,8 @@ pub use agent::{ConfigTrial, ConfigUse};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
+#[cfg(feature = "embedded-nal")]
+pub use embedded_nal::{NalBody, NalHead, NalSettings, NalTransport, NoNames};
 pub use error::{BodyFault, Error, HeadError};
 pub use exchange::{BufferedOperation, Exchange, Operation, Receiving, Request, SignedAnswer};
 pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome, FirmwarePart};

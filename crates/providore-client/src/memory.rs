@@ -4,12 +4,16 @@
 //! step, [`MemoryClock`] stands still until somebody sleeps.
 
 mod clock;
+#[cfg(feature = "flash")]
+mod flash;
 mod power;
 mod slot;
 mod storage;
 mod transport;
 
 pub use clock::MemoryClock;
+#[cfg(feature = "flash")]
+pub use flash::{FlashFault, MemoryFlash};
 pub use power::{Cut, Power};
 pub use slot::MemorySlot;
 pub use storage::MemoryStorage;

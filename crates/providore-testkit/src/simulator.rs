@@ -26,7 +26,7 @@ mod time;
 mod unit;
 mod world;
 
-pub use bench::{Bench, Flash, LinkFault, MemoryFlash, run};
+pub use bench::{Bench, Flash, LinkFault, MemoryParts};
 pub use limits::TokenBucket;
 pub use link::{Fault, Link, Recorded, TIMEOUT_MS, Weather};
 pub use prng::Prng;

@@ -9,7 +9,7 @@ use providore_client::{
     memory::{MemoryAnswer, MemoryRequest},
 };
 use providore_testkit::simulator::{
-    Bench, Flash as _, HARDWARE, MemoryFlash, Offer, Publisher, author, image_of,
+    Bench, Flash as _, HARDWARE, MemoryParts, Offer, Publisher, author, image_of,
 };
 
 extern crate alloc;
@@ -20,12 +20,12 @@ fn check(offer: Offer, written: u64, why: &str) {
     refused(bench(offer), written, why);
 }
 
-fn bench(offer: Offer) -> Bench<MemoryFlash> {
-    let flash = MemoryFlash::running(&image_of("1.0.0", 3000), 1);
+fn bench(offer: Offer) -> Bench<MemoryParts> {
+    let flash = MemoryParts::running(&image_of("1.0.0", 3000), 1);
     Bench::new(flash, Publisher::new(Some(offer)))
 }
 
-fn refused(mut bench: Bench<MemoryFlash>, written: u64, why: &str) {
+fn refused(mut bench: Bench<MemoryParts>, written: u64, why: &str) {
     let restarted = bench.start(2);
     let events = bench.events.join("\n");
     assert!(!restarted, "{events}");

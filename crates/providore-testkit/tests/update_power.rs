@@ -1,7 +1,21 @@
 //! Power that fails at any write of an update: the device boots, and the next start goes on.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use core::ops::Range;
+
+use futures_lite::future::block_on;
 use providore_client::{SlotState, UpdatePhase, memory::Cut};
-use providore_testkit::simulator::{Bench, Flash, MemoryFlash, Offer, Publisher, image_of};
+use providore_client::{
+    flash::{FlashLayout, FlashSlots, FlashStorage, TRIAL_BOOTS, start},
+    memory::{MemoryFlash, Power},
+};
+use providore_testkit::simulator::{Bench, Flash, MemoryParts, Offer, Publisher, image_of};
 
 const CUTS: [Cut; 3] = [Cut::Before, Cut::During, Cut::After];
 
@@ -123,8 +137,8 @@ fn check<F: Flash>(story: Story, mut flash: impl FnMut() -> F, pairs: u32) {
     assert!(tried >= operations * 3);
 }
 
-fn memory(sector: u64) -> impl FnMut() -> MemoryFlash {
-    move || MemoryFlash::running(&image_of("1.0.0", 3000), sector)
+fn memory(sector: u64) -> impl FnMut() -> MemoryParts {
+    move || MemoryParts::running(&image_of("1.0.0", 3000), sector)
 }
 
 #[test]
@@ -145,4 +159,95 @@ fn an_update_that_does_not_work_is_gone_after_any_cut() {
 fn two_cuts_are_as_good_as_one() {
     check(WORKS, memory(512), 2);
     check(DOES_NOT_WORK, memory(512), 2);
+}
+
+/// Everything in one NOR flash, with the bootloader that belongs to it.
+struct NorParts {
+    flash: Nor,
+    slots: FlashSlots<Nor>,
+    storage: FlashStorage<Nor>,
+}
+
+type Nor = MemoryFlash<4, 1024>;
+
+const SLOT: u32 = 8 * 1024;
+const RECORDS: Range<u32> = 2048 + 2 * SLOT..2048 + 2 * SLOT + 4096;
+
+fn layout() -> FlashLayout {
+    FlashLayout {
+        boot: 0..2048,
+        slot_a: 2048..2048 + SLOT,
+        slot_b: 2048 + SLOT..2048 + 2 * SLOT,
+    }
+}
+
+impl NorParts {
+    fn new(tears: u64) -> Self {
+        let flash = Nor::new(22, &Power::new()).with_tears(tears);
+        flash.put(2048, &image_of("1.0.0", 3000));
+        Self::of(flash)
+    }
+
+    fn of(flash: Nor) -> Self {
+        Self {
+            slots: FlashSlots::new(flash.clone(), layout()).expect("it fits"),
+            storage: FlashStorage::new(flash.clone(), RECORDS).expect("it fits"),
+            flash,
+        }
+    }
+}
+
+impl Flash for NorParts {
+    type Slot = FlashSlots<Nor>;
+    type Storage = FlashStorage<Nor>;
+
+    fn start(&mut self) {
+        if self.flash.power().is_out() {
+            self.flash.power().restore();
+        }
+        // The power may fail in here as well; the device then does not come far.
+        let _ = block_on(start(&mut self.flash, &layout(), TRIAL_BOOTS));
+        *self = Self::of(self.flash.clone());
+    }
+
+    fn parts(&mut self) -> (&mut Self::Slot, &mut Self::Storage) {
+        (&mut self.slots, &mut self.storage)
+    }
+
+    fn cut(&mut self, operations: u32, cut: Cut) {
+        self.flash.power().cut(operations, cut);
+    }
+
+    fn watch(&self) -> Box<dyn Fn() -> bool> {
+        let power = self.flash.power().clone();
+        Box::new(move || power.is_out())
+    }
+
+    fn operations(&self) -> u32 {
+        self.flash.power().steps()
+    }
+
+    fn running(&mut self) -> Vec<u8> {
+        // What the bootloader would start, found out on a copy.
+        let mut copy = Nor::new(22, &Power::new());
+        copy.put(0, &self.flash.content(0..22 * 1024));
+        let slot = block_on(start(&mut copy, &layout(), TRIAL_BOOTS)).expect("it boots");
+        let Range { start, end } = layout().slot(slot).clone();
+        let content = copy.content(start as usize..end as usize);
+        let mut images = [image_of("1.0.0", 3000), image_of("2.0.0", 4500)].into_iter();
+        let whole = images.find(|image| content.starts_with(image));
+        whole.unwrap_or(content)
+    }
+}
+
+#[test]
+fn nor_flash_with_its_bootloader_is_as_good() {
+    for story in [WORKS, DOES_NOT_WORK] {
+        let mut tears = 0;
+        let flash = move || {
+            tears += 1;
+            NorParts::new(tears)
+        };
+        check(story, flash, 0);
+    }
 }

@@ -17,6 +17,7 @@ mod commands {
     mod durability;
     mod firmware;
     mod import;
+    mod manifests;
     mod notices;
     mod secrets;
 }

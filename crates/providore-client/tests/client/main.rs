@@ -10,6 +10,8 @@ mod agent;
 mod attacks;
 #[cfg(all(feature = "memory", feature = "certificates"))]
 mod certificates;
+#[cfg(all(feature = "memory", feature = "embedded-nal"))]
+mod nal;
 mod operations;
 #[cfg(feature = "memory")]
 mod power_cuts;

@@ -1,10 +1,10 @@
 //! A device under update, whose power can fail at any write: an agent with authors, over any slot.
 
 use core::cell::RefCell;
-use core::pin::pin;
-use core::task::{Context, Poll, Waker};
 
 use alloc::rc::Rc;
+
+use futures_lite::future::block_on;
 use providore_client::{
     Agent, Boot, Buffers, Device, FirmwareSlot, FirmwareStep, FixedAddress, ImageCheck, Platform,
     Record, Settings, SlotState, Storage, TransportError, UpdateState,
@@ -32,9 +32,12 @@ pub trait Flash {
     /// Where records go.
     type Storage: Storage;
 
-    /// Both, as they are after a start: the power is on again if it had failed, and a bootloader has
-    /// decided what runs. A failure that has been ordered and did not happen yet still will.
-    fn start(&mut self) -> (&mut Self::Slot, &mut Self::Storage);
+    /// A start: the power is on again if it had failed, and a bootloader decides what runs. A failure
+    /// that has been ordered and did not happen yet still will.
+    fn start(&mut self);
+
+    /// Both, as they are now.
+    fn parts(&mut self) -> (&mut Self::Slot, &mut Self::Storage);
 
     /// Lets the power fail at the write after `operations` more.
     fn cut(&mut self, operations: u32, cut: Cut);
@@ -52,7 +55,7 @@ pub trait Flash {
 /// A slot and a storage in memory.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct MemoryFlash {
+pub struct MemoryParts {
     /// The slot.
     pub slot: MemorySlot,
     /// The records.
@@ -60,7 +63,7 @@ pub struct MemoryFlash {
     power: Power,
 }
 
-impl MemoryFlash {
+impl MemoryParts {
     /// A device that runs `image`, with a slot that erases sectors of so many bytes.
     #[must_use]
     pub fn running(image: &[u8], sector: u64) -> Self {
@@ -74,15 +77,18 @@ impl MemoryFlash {
     }
 }
 
-impl Flash for MemoryFlash {
+impl Flash for MemoryParts {
     type Slot = MemorySlot;
     type Storage = MemoryStorage;
 
-    fn start(&mut self) -> (&mut MemorySlot, &mut MemoryStorage) {
+    fn start(&mut self) {
         if self.power.is_out() {
             self.power.restore();
         }
         self.slot.restart();
+    }
+
+    fn parts(&mut self) -> (&mut MemorySlot, &mut MemoryStorage) {
         (&mut self.slot, &mut self.storage)
     }
 
@@ -170,8 +176,9 @@ impl<F: Flash> Bench<F> {
     /// If it cannot be read.
     pub fn state(&mut self) -> UpdateState {
         let mut buffer = [0; UpdateState::LEN];
-        let (_, storage) = self.flash.start();
-        let record = run(storage.load(Record::Update, &mut buffer)).expect("a storage that works");
+        let (_, storage) = self.flash.parts();
+        let record =
+            block_on(storage.load(Record::Update, &mut buffer)).expect("a storage that works");
         record.map_or_else(UpdateState::new, |record| {
             UpdateState::decode(record).expect("a record is whole")
         })
@@ -182,8 +189,8 @@ impl<F: Flash> Bench<F> {
     /// # Panics
     /// If it cannot be read.
     pub fn slot_state(&mut self) -> SlotState {
-        let (slot, _) = self.flash.start();
-        run(slot.state()).expect("a slot that works")
+        let (slot, _) = self.flash.parts();
+        block_on(slot.state()).expect("a slot that works")
     }
 
     /// Starts the device and lets it live for at most so many days, until it restarts or the power
@@ -214,7 +221,8 @@ impl<F: Flash> Bench<F> {
         let events = &mut self.events;
         let mut report = |event: &providore_client::Event<'_>| events.push(format!("{event:?}"));
         let (mut chunk, mut document) = (vec![0; self.chunk_len], vec![0; 4096]);
-        let (slot, storage) = self.flash.start();
+        self.flash.start();
+        let (slot, storage) = self.flash.parts();
         let platform = Platform {
             transport,
             locator: FixedAddress::new("http://server".parse().expect("an address")),
@@ -238,7 +246,7 @@ impl<F: Flash> Bench<F> {
                 0
             })
             .with_self_test(&mut self_test);
-        run(async {
+        block_on(async {
             if matches!(agent.start_firmware().await, Ok(Boot::Restart)) {
                 return true;
             }
@@ -263,24 +271,8 @@ impl<F: Flash> Bench<F> {
     /// # Panics
     /// If it never comes to rest, or does not boot any more.
     pub fn live(&mut self, starts: u32) {
-        for _ in 0..starts {
-            let restarted = self.start(1);
-            if !restarted && !self.flash.watch()() {
-                return;
-            }
-        }
-        panic!("still restarting after {starts} starts: {:#?}", self.events);
-    }
-}
-
-/// Runs a future that never has to wait.
-///
-/// # Panics
-/// If it waits.
-pub fn run<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("nothing here waits"),
+        let rests = (0..starts).any(|_| !self.start(1) && !self.flash.watch()());
+        assert!(rests, "after {starts} starts: {:#?}", self.events);
     }
 }
 

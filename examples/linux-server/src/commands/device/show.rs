@@ -183,17 +183,9 @@ fn as_json(device: &Device, offers: &[Offer<'_>], certificates: &[Listed]) -> Va
 fn failure_as_json(failure: &Failure) -> Value {
     json!({
         "at": failure.at.to_string(),
-        "outcome": outcome(failure),
+        "outcome": if failure.rolled_back { "rolled-back" } else { "failed" },
         "reason": failure.reason(),
     })
-}
-
-fn outcome(failure: &Failure) -> &'static str {
-    if failure.rolled_back {
-        "rolled back"
-    } else {
-        "failed"
-    }
 }
 
 fn as_text(device: &Device, offers: &[Offer<'_>], certificates: &[Listed]) -> String {
@@ -243,7 +235,11 @@ fn failures_as_text(id: &DeviceId, offers: &[Offer<'_>]) -> String {
             text,
             "\n{} {} at {}: {reason}",
             failure.version,
-            outcome(failure),
+            if failure.rolled_back {
+                "rolled back"
+            } else {
+                "failed"
+            },
             failure.at
         );
     }

@@ -36,7 +36,7 @@ const MAX_KEY_FILE: usize = 16 * 1024;
 #[command(after_help = "\
 Example: providore-server firmware trust author.pub.pem
 
-The key pair is made offline: providore-device firmware keygen author.pem. Its private half never
+The key pair is made offline: providore-device firmware keygen -o author.pem. Its private half never
 comes near a server. From the first key on, a manifest that is signed with none
 of them is refused.")]
 pub(crate) struct TrustArgs {
