@@ -14,6 +14,7 @@ mod fields;
 pub mod firmware;
 pub mod machines;
 pub mod messages;
+pub mod notices;
 pub mod server;
 pub mod server_signed;
 pub mod signed_exchange;
@@ -56,6 +57,8 @@ targets! {
     messages::request_head,
     messages::request_round_trip,
     messages::response_head,
+    notices::notice,
+    notices::notices,
     server::devices_json,
     server::file_name,
     server::server_handle,

@@ -14,7 +14,7 @@ use crate::{Clock as _, NoticeSource, Parts, retry::below};
 
 impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// Sleeps until the next day: [`Settings::interval_s`](super::Settings::interval_s), a tenth more
-    /// or less; while firmware is on trial, not at all: the next call waits what it owes.
+    /// or less; while firmware is on trial, hardly: the next call waits what it owes.
     pub async fn rest(&mut self) {
         let milliseconds = self.begin_rest();
         self.platform.parts().clock.sleep_ms(milliseconds).await;
@@ -63,12 +63,18 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let milliseconds = whole
             .saturating_sub(whole.div_euclid(10))
             .saturating_add(spread);
-        let is_on_trial = self.trial_left_ms().is_some();
-        let milliseconds = if is_on_trial { 0 } else { milliseconds };
+        let milliseconds = match (self.trial_left_ms(), self.owed_ms) {
+            (None, _) => milliseconds,
+            // A failure of this device's own owes nothing, and must not keep it busy.
+            (Some(_), 0) => PAUSE_MS,
+            (Some(_), _) => 0,
+        };
         self.say(&Event::Resting { milliseconds });
         milliseconds
     }
 }
+
+const PAUSE_MS: u64 = 1_000;
 
 /// What `wanted` comes to, unless `end` comes first.
 async fn first<T>(wanted: impl Future<Output = T>, end: impl Future<Output = ()>) -> Option<T> {

@@ -9,7 +9,9 @@ use providore_server_core::{
 };
 use providore_wire::{FirmwareVersion, Timestamp};
 
-use super::{CONFIG_1, CONFIG_2, Offer, Task, Timeline, TokenBucket, author, image};
+use super::{
+    CONFIG_1, CONFIG_2, HARDWARE, Offer, Task, Timeline, TokenBucket, author, image, image_of,
+};
 use crate::{
     SharedStore,
     parties::{Answer, Heard, Message, Peer, Site, at},
@@ -129,6 +131,36 @@ impl World {
                 store.put_image(board, name(version), image(version)).await;
             }
         });
+    }
+
+    /// Publishes both versions with manifests of [`author`](super::author) 1: 2.0.0 is sequence 2, and has
+    /// several chunks.
+    ///
+    /// # Panics
+    /// Never, with these names.
+    pub fn sign_releases(&self, peer: &Peer) {
+        let name = |text: &str| text.parse::<FirmwareVersion>().expect("a version");
+        let mut device = peer.record();
+        let store = &self.0.store;
+        for (sequence, version) in [(1, "1.0.0"), (2, "2.0.0")] {
+            device.releases.push(Release {
+                hardware: name(HARDWARE),
+                version: name(version),
+                file: None,
+                config: None,
+                next: None,
+                order: Order::new(sequence, 0),
+            });
+            let image = image_of(version, 2_500);
+            let offer = Offer::signed(version, sequence, &image);
+            let manifest = offer.manifest.expect("a manifest");
+            block_on(async {
+                let board = || name(HARDWARE);
+                store.put_image(board(), name(version), image).await;
+                store.put_manifest(board(), name(version), manifest).await;
+            });
+        }
+        block_on(store.put_device(device));
     }
 
     /// Publishes both releases as signed by [`author`] 1, as the first and the second for their

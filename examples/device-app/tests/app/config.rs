@@ -1,9 +1,9 @@
 //! Configurations that come, fail and go.
 
 use providore_client::Record;
-use providore_testkit::simulator::{CONFIG_1, Fault, Weather};
+use providore_testkit::simulator::{CONFIG_1, Fault, Unit, Weather};
 
-use crate::support::{CUTS_OFF, Lamp, REFUSED, device, live, reports, set_config};
+use crate::support::{CUTS_OFF, Lamp, REFUSED, live, reports, set_config, settled_device, wire_up};
 
 const HOUR: u64 = 3600;
 const OTHER: &str = r#"{"interval":5}"#;
@@ -12,7 +12,7 @@ const OTHER: &str = r#"{"interval":5}"#;
 /// what is reported.
 fn check(config: &str, applied: &[&str], reported: &[&str]) {
     let lamp = Lamp::default();
-    let (world, mut unit) = device(&lamp);
+    let (world, mut unit) = settled_device(&lamp);
     live(&world, &mut unit, &lamp, HOUR);
     assert_eq!(lamp.config().unwrap(), CONFIG_1);
     let before = reports(&unit).len();
@@ -47,7 +47,7 @@ fn one_that_the_application_refuses_is_not_used_and_is_reported_once() {
 #[test]
 fn the_first_configuration_falls_back_to_none() {
     let lamp = Lamp::default();
-    let (world, mut unit) = device(&lamp);
+    let (world, mut unit) = settled_device(&lamp);
     set_config(&world, &unit, CUTS_OFF);
     live(&world, &mut unit, &lamp, 3 * HOUR);
     assert_eq!(*lamp.applied.borrow(), ["", CUTS_OFF, ""]);
@@ -57,7 +57,7 @@ fn the_first_configuration_falls_back_to_none() {
 #[test]
 fn one_that_failed_is_tried_again_only_after_another_one() {
     let lamp = Lamp::default();
-    let (world, mut unit) = device(&lamp);
+    let (world, mut unit) = settled_device(&lamp);
     let tried = |lamp: &Lamp| {
         let applied = lamp.applied.borrow();
         applied.iter().filter(|config| *config == CUTS_OFF).count()
@@ -79,7 +79,7 @@ fn one_that_failed_is_tried_again_only_after_another_one() {
 #[test]
 fn a_server_that_is_away_for_a_while_is_no_fault_of_the_configuration() {
     let lamp = Lamp::default();
-    let (world, mut unit) = device(&lamp);
+    let (world, mut unit) = settled_device(&lamp);
     live(&world, &mut unit, &lamp, HOUR);
     set_config(&world, &unit, OTHER);
     // It hands the configuration out, and is away for the next 9 minutes at least.
@@ -94,7 +94,7 @@ fn a_server_that_is_away_for_a_while_is_no_fault_of_the_configuration() {
 #[test]
 fn one_that_crashes_the_device_falls_back_after_a_few_starts() {
     let lamp = Lamp::default();
-    let (world, mut unit) = device(&lamp);
+    let (world, mut unit) = settled_device(&lamp);
     live(&world, &mut unit, &lamp, HOUR);
     set_config(&world, &unit, CUTS_OFF);
     lamp.applied.borrow_mut().clear();
@@ -114,24 +114,24 @@ fn one_that_crashes_the_device_falls_back_after_a_few_starts() {
 /// The whole story with the power cut at a write, and once more at another after that.
 fn check_power_cut(first: u32, second: u32) -> bool {
     let lamp = Lamp::default();
-    let (world, mut unit) = device(&lamp);
+    let (world, mut unit) = settled_device(&lamp);
+    let power = wire_up(&mut unit);
     let mut was_cut = false;
-    let at_most = |unit: &mut providore_testkit::simulator::Unit, cut: u32| {
-        unit.storage.power_mut().cut_after(cut);
+    let at_most = |unit: &mut Unit, cut: u32| {
+        power.cut_after(cut);
         live(&world, unit, &lamp, 2 * HOUR);
-        unit.storage.power_mut().restore();
+        power.restore();
         let stored = unit.text(Record::Config);
         assert!(
             matches!(stored, None | Some(CONFIG_1 | OTHER)),
             "cut at {first}, {second}: {stored:?}"
         );
     };
-    let steps = |unit: &mut providore_testkit::simulator::Unit| unit.storage.power_mut().steps();
     for config in [CONFIG_1, CUTS_OFF, OTHER] {
         set_config(&world, &unit, config);
-        let before = steps(&mut unit);
+        let before = power.steps();
         at_most(&mut unit, first);
-        was_cut |= steps(&mut unit) - before >= first;
+        was_cut |= power.steps() - before >= first;
         at_most(&mut unit, second);
         live(&world, &mut unit, &lamp, 3 * HOUR);
         let expected = if config == CUTS_OFF { CONFIG_1 } else { config };
@@ -170,7 +170,7 @@ fn a_server_that_restarts_at_any_exchange_changes_nothing() {
     for at in 0.. {
         for fault in [Fault::RestartBefore, Fault::RestartAfter, Fault::AnswerLost] {
             let lamp = Lamp::default();
-            let (world, mut unit) = device(&lamp);
+            let (world, mut unit) = settled_device(&lamp);
             unit.link.set_weather(Weather::at(at, &[fault]));
             live(&world, &mut unit, &lamp, 2 * HOUR);
             set_config(&world, &unit, OTHER);

@@ -10,4 +10,5 @@ extern crate alloc;
 
 mod config;
 mod notices;
+mod story;
 mod support;

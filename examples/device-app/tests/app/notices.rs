@@ -8,7 +8,7 @@ use providore_sign::{SoftwareKey, notice::NoticeKey};
 use providore_testkit::simulator::{Timeline, Unit, World};
 use providore_wire::notice::Waiting;
 
-use crate::support::{Lamp, device, live, live_with, set_config};
+use crate::support::{Lamp, live, live_with, set_config, settled_device};
 
 const HOUR: u64 = 3600;
 const OTHER: &str = r#"{"interval":5}"#;
@@ -61,7 +61,7 @@ fn polls(unit: &Unit, from_ms: u64) -> Vec<u64> {
 #[test]
 fn a_notice_speeds_up_the_next_day() {
     let lamp = Lamp::default();
-    let (world, mut unit) = device(&lamp);
+    let (world, mut unit) = settled_device(&lamp);
     let (begun_ms, sent_ms) = (world.timeline().now_ms(), 600_000);
     let mut mail = mail(&world, [notice(&world, &unit, sent_ms)]);
     set_config(&world, &unit, OTHER);
@@ -75,7 +75,7 @@ fn a_notice_speeds_up_the_next_day() {
 #[test]
 fn a_flood_of_notices_gives_one_poll_per_interval() {
     let lamp = Lamp::default();
-    let (world, mut unit) = device(&lamp);
+    let (world, mut unit) = settled_device(&lamp);
     let begun_ms = world.timeline().now_ms();
     // Every half a second, for twenty minutes; each of them genuine and new.
     let flood = (20..2_400).map(|count| notice(&world, &unit, count * 500));
@@ -92,7 +92,7 @@ fn a_flood_of_notices_gives_one_poll_per_interval() {
 #[test]
 fn an_old_notice_that_is_sent_again_changes_nothing() {
     let lamp = Lamp::default();
-    let (world, mut unit) = device(&lamp);
+    let (world, mut unit) = settled_device(&lamp);
     let begun_ms = world.timeline().now_ms();
     let (at_ms, datagram) = notice(&world, &unit, 60_000);
     let again = (1..30).map(|minutes| (at_ms + minutes * 60_000, datagram.clone()));
@@ -108,7 +108,7 @@ fn an_old_notice_that_is_sent_again_changes_nothing() {
 #[test]
 fn datagrams_of_strangers_change_nothing() {
     let lamp = Lamp::default();
-    let (world, mut unit) = device(&lamp);
+    let (world, mut unit) = settled_device(&lamp);
     let begun_ms = world.timeline().now_ms();
     let stranger = Unit::new(&world, "dev2", lamp.weather());
     let (_, genuine) = notice(&world, &unit, 60_000);
@@ -133,7 +133,7 @@ fn datagrams_of_strangers_change_nothing() {
 #[test]
 fn without_notices_a_day_comes_by_itself() {
     let lamp = Lamp::default();
-    let (world, mut unit) = device(&lamp);
+    let (world, mut unit) = settled_device(&lamp);
     live(&world, &mut unit, &lamp, 5 * HOUR / 2);
     assert_eq!(polls(&unit, 0).len(), 3);
 }

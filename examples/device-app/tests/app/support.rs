@@ -3,15 +3,15 @@
 use alloc::rc::Rc;
 use core::{
     cell::{Cell, RefCell},
-    future::pending,
+    future::poll_fn,
+    task::Poll,
 };
 
 use device_app::{Application, DeviceApp, Restart, Status};
 use futures_lite::future::or;
-use providore_client::{
-    Event, NoticeSource, Platform, Record, Storage, StoreError, memory::MemoryStorage,
-};
-use providore_testkit::simulator::{Board, Fault, Unit, Weather, World};
+use providore_client::{Buffers, Event, NoNotices, NoticeSource, memory::Power};
+use providore_pki::manifest::AuthorKeys;
+use providore_testkit::simulator::{Fault, HARDWARE, Unit, Weather, World, author};
 use providore_wire::Dialect;
 
 /// What the device is there for: it notes what it is told.
@@ -20,6 +20,8 @@ pub(crate) struct Lamp {
     pub(crate) applied: RefCell<Vec<String>>,
     pub(crate) statuses: RefCell<Vec<Status>>,
     pub(crate) events: RefCell<Vec<String>>,
+    /// What the firmware says of itself.
+    pub(crate) defect: Cell<Option<&'static str>>,
     /// Whether the configuration in use takes the device off the network.
     cut_off: Rc<Cell<bool>>,
 }
@@ -39,6 +41,10 @@ impl Application for Lamp {
         self.cut_off.set(config == CUTS_OFF);
         self.applied.borrow_mut().push(config.into());
         Ok(())
+    }
+
+    fn self_test(&self) -> Result<(), &'static str> {
+        self.defect.get().map_or(Ok(()), Err)
     }
 
     fn status(&self, status: Status) {
@@ -69,13 +75,28 @@ impl Lamp {
     }
 }
 
-/// A device without a clock that is to keep its configuration, and a world for it.
+/// A device without a clock, and a world for it in which 2.0.0 waits.
 pub(crate) fn device(lamp: &Lamp) -> (World, Unit) {
     let world = World::new();
-    let mut unit = Unit::speaking(Dialect::Signed, &world, "dev1", lamp.weather());
+    let unit = Unit::speaking(Dialect::Signed, &world, "dev1", lamp.weather());
+    world.sign_releases(&unit.peer);
     unit.remove_clock();
+    (world, unit)
+}
+
+/// The same device, which is to keep its firmware.
+pub(crate) fn settled_device(lamp: &Lamp) -> (World, Unit) {
+    let (world, mut unit) = device(lamp);
     unit.settings.firmware = false;
     (world, unit)
+}
+
+/// Lets firmware and records depend on the same power.
+pub(crate) fn wire_up(unit: &mut Unit) -> Power {
+    let power = Power::new();
+    unit.slot = core::mem::take(&mut unit.slot).with_power(&power);
+    unit.storage = core::mem::take(&mut unit.storage).with_power(&power);
+    power
 }
 
 /// Puts another configuration onto the server.
@@ -88,9 +109,9 @@ pub(crate) fn set_config(world: &World, unit: &Unit, config: &str) {
 }
 
 /// Lives for so many seconds, through restarts; how many there were. It begins with a start, and ends
-/// without power.
+/// without power: at the latest then, or when a write fails.
 pub(crate) fn live(world: &World, unit: &mut Unit, lamp: &Lamp, seconds: u64) -> u32 {
-    live_with(world, unit, lamp, seconds, &mut providore_client::NoNotices)
+    live_with(world, unit, lamp, seconds, &mut NoNotices)
 }
 
 pub(crate) fn live_with(
@@ -101,31 +122,38 @@ pub(crate) fn live_with(
     notices: &mut impl NoticeSource,
 ) -> u32 {
     let end_ms = world.timeline().now_ms() + seconds * 1000;
+    let power = unit.storage.power_mut().clone();
+    let authors = [author(1).public_key(), author(2).public_key()];
+    let hardware = HARDWARE.parse().unwrap();
     let mut restarts = 0;
     loop {
-        let Board {
-            device,
-            platform,
-            settings,
-            buffers,
-            ..
-        } = unit.board();
-        let platform = Platform {
-            storage: Mortal(platform.storage),
-            transport: platform.transport,
-            locator: platform.locator,
-            slot: platform.slot,
-            clock: platform.clock,
-            entropy: platform.entropy,
+        unit.slot.restart();
+        let board = unit.board();
+        let (mut chunk, mut document) = ([0; 1024], [0; 4096]);
+        let buffers = Buffers {
+            chunk: &mut chunk,
+            document: &mut document,
         };
-        let app = DeviceApp::new(device, platform, settings, buffers).with_notices(&mut *notices);
+        let app = DeviceApp::new(board.device, board.platform, board.settings, buffers)
+            .with_authors(AuthorKeys::new(&authors).unwrap(), &hardware, 1)
+            .with_notices(&mut *notices);
+        #[cfg(feature = "certificates")]
+        let app = app.with_identity(board.key, board.roots_pem);
         let left_ms = end_ms.saturating_sub(world.timeline().now_ms());
         let run = async { Some(app.run(lamp).await) };
         let end = async {
             world.timeline().sleep_ms(left_ms).await;
             None
         };
-        match world.run(or(end, run)) {
+        let cut = poll_fn(|_| {
+            let is_out = power.is_out();
+            if is_out {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
+            }
+        });
+        match world.run(or(or(cut, end), run)) {
             None => return restarts,
             Some(Restart::NewFirmware | Restart::PreviousFirmware | _) => restarts += 1,
         }
@@ -139,31 +167,4 @@ pub(crate) fn reports(unit: &Unit) -> Vec<String> {
     reports
         .map(|it| String::from_utf8(it.request.body.clone()).unwrap())
         .collect()
-}
-
-/// Storage of a device whose power fails with the first write that fails: nothing happens after that.
-struct Mortal<'s>(&'s mut MemoryStorage);
-
-impl Storage for Mortal<'_> {
-    async fn load<'b>(
-        &mut self,
-        record: Record,
-        buffer: &'b mut [u8],
-    ) -> Result<Option<&'b [u8]>, StoreError> {
-        self.0.load(record, buffer).await
-    }
-
-    async fn store(&mut self, record: Record, content: &[u8]) -> Result<(), StoreError> {
-        match self.0.store(record, content).await {
-            Ok(()) => Ok(()),
-            Err(_) => pending().await,
-        }
-    }
-
-    async fn remove(&mut self, record: Record) -> Result<(), StoreError> {
-        match self.0.remove(record).await {
-            Ok(()) => Ok(()),
-            Err(_) => pending().await,
-        }
-    }
 }
