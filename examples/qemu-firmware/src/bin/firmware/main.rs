@@ -102,7 +102,6 @@ struct Workspace {
     head: [u8; 1536],
     chunk: [u8; 8192],
     document: [u8; 6144],
-    record: [u8; 4096],
 }
 
 static WORKSPACE: ConstStaticCell<Workspace> = ConstStaticCell::new(Workspace {
@@ -112,7 +111,6 @@ static WORKSPACE: ConstStaticCell<Workspace> = ConstStaticCell::new(Workspace {
     head: [0; _],
     chunk: [0; _],
     document: [0; _],
-    record: [0; _],
 });
 
 /// The device's life until it has to restart.
@@ -132,8 +130,7 @@ async fn live(
         transport: NalTransport::new(tcp, NoNames, Delay, &mut workspace.head, settings),
         locator: DnsSd::new(link, Draw(&random), &mut workspace.mdns),
         slot: FlashSlots::new(Flash, FIRMWARE).expect("the layout fits the chip"),
-        storage: FlashStorage::new(Flash, STORAGE, &mut workspace.record)
-            .expect("the layout fits the chip"),
+        storage: FlashStorage::new(Flash, STORAGE).expect("the layout fits the chip"),
         clock: Uptime,
         entropy: Draw(&random),
     };
