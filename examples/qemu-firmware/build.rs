@@ -5,8 +5,12 @@ use std::{env, fs, io, path::PathBuf};
 fn main() -> io::Result<()> {
     let layout = concat!(env!("CARGO_MANIFEST_DIR"), "/layout");
     println!("cargo:rerun-if-changed={layout}");
-    for program in ["bootloader", "firmware"] {
-        println!("cargo:rustc-link-arg-bin={program}=-T{layout}/{program}.x");
+    for (program, script) in [
+        ("bootloader", "bootloader.x"),
+        ("firmware", "firmware.x"),
+        ("bench", "bootloader.x"),
+    ] {
+        println!("cargo:rustc-link-arg-bin={program}=-T{layout}/{script}");
         println!("cargo:rustc-link-arg-bin={program}=-Tlink.x");
     }
     let folder = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);

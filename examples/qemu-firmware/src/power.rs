@@ -32,8 +32,13 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     restart()
 }
 
-/// An instruction or an access that the processor refuses.
-#[riscv_rt::exception(riscv::interrupt::Exception::LoadFault)]
-fn load_fault(_: &riscv_rt::TrapFrame) -> ! {
-    panic!("load fault at {:#x}", riscv::register::mepc::read())
+/// An instruction or an access that the processor refuses ends like a panic.
+// SAFETY: the runtime calls it by this name, with such a frame.
+#[unsafe(export_name = "ExceptionHandler")]
+fn exception(_: &riscv_rt::TrapFrame) -> ! {
+    let (cause, at) = (
+        riscv::register::mcause::read(),
+        riscv::register::mepc::read(),
+    );
+    panic!("exception {} at {at:#x}", cause.bits());
 }

@@ -10,17 +10,18 @@ macro_rules! log {
     };
 }
 
-/// What [`log!`] does.
+/// What [`log!`](crate::log!) does.
 pub fn line(text: fmt::Arguments<'_>) {
-    use fmt::Write as _;
     let ms = crate::time::uptime_ms();
+    let (s, ms) = (ms.div_euclid(1000), ms.rem_euclid(1000));
+    plain(format_args!("[{s:>4}.{ms:03}] {text}"));
+}
+
+/// Prints a line as it is.
+pub fn plain(text: fmt::Arguments<'_>) {
+    use fmt::Write as _;
     // The port does not fail.
-    let _ = writeln!(
-        Uart,
-        "[{:>4}.{:03}] {text}",
-        ms.div_euclid(1000),
-        ms.rem_euclid(1000)
-    );
+    let _ = writeln!(Uart, "{text}");
 }
 
 struct Uart;

@@ -2,7 +2,9 @@
 #![no_std]
 #![no_main]
 
-use providore_client::flash::{Boot, BootRecord, BootSectors, BootWrite, Slot, TRIAL_BOOTS};
+use providore_client::flash::{
+    BootDecision, BootRecord, BootSectors, BootWrite, Slot, TRIAL_BOOTS,
+};
 use qemu_firmware::{
     flash::{FIRMWARE, Fault, Flash, SECTOR},
     image::Image,
@@ -22,7 +24,7 @@ fn main() -> ! {
 }
 
 /// Comes back, with its slot, only if there is nothing to start.
-fn start(boot: &Boot) -> Slot {
+fn start(boot: &BootDecision) -> Slot {
     if let Some(image) = Image::find(boot.slot).filter(|image| image.is(&boot.image)) {
         if let Some(write) = &boot.write
             && let Err(fault) = write_record(write)

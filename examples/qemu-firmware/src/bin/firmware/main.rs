@@ -94,25 +94,25 @@ fn network(
     embassy_net::new(card, config, SOCKETS.take(), u64::from_ne_bytes(seed))
 }
 
-/// What the parts work in.
+/// Memory of the connections.
+static TCP: ConstStaticCell<TcpClientState<1, 1024, 4096>> =
+    ConstStaticCell::new(TcpClientState::new());
+/// Memory of multicast DNS.
+static UDP: ConstStaticCell<UdpBuffers> = ConstStaticCell::new(UdpBuffers::new());
+
+/// What the parts work in: zeros, which take no flash.
 struct Workspace {
-    tcp: TcpClientState<1, 1024, 4096>,
-    udp: UdpBuffers,
     mdns: [u8; 512],
     head: [u8; 1536],
     chunk: [u8; 8192],
     document: [u8; 6144],
-    record: [u8; 4096],
 }
 
 static WORKSPACE: ConstStaticCell<Workspace> = ConstStaticCell::new(Workspace {
-    tcp: TcpClientState::new(),
-    udp: UdpBuffers::new(),
     mdns: [0; _],
     head: [0; _],
     chunk: [0; _],
     document: [0; _],
-    record: [0; _],
 });
 
 /// The device's life until it has to restart.
@@ -125,15 +125,14 @@ async fn live(
     let random = RefCell::new(random);
     let workspace = WORKSPACE.take();
 
-    let link = Link::join(stack, workspace.udp.socket(stack));
-    let tcp = TcpClient::new(stack, &workspace.tcp);
+    let link = Link::join(stack, UDP.take().socket(stack));
+    let tcp = TcpClient::new(stack, TCP.take());
     let settings = NalSettings::default();
     let platform = Platform {
         transport: NalTransport::new(tcp, NoNames, Delay, &mut workspace.head, settings),
         locator: DnsSd::new(link, Draw(&random), &mut workspace.mdns),
         slot: FlashSlots::new(Flash, FIRMWARE).expect("the layout fits the chip"),
-        storage: FlashStorage::new(Flash, STORAGE, &mut workspace.record)
-            .expect("the layout fits the chip"),
+        storage: FlashStorage::new(Flash, STORAGE).expect("the layout fits the chip"),
         clock: Uptime,
         entropy: Draw(&random),
     };
