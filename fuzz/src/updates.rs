@@ -54,7 +54,9 @@ static OFFERS: LazyLock<Vec<Offer>> = LazyLock::new(|| {
         manifest: better.manifest.clone(),
         ..good.clone()
     };
-    vec![good, better, stranger, older, wrong, short, without, swapped]
+    vec![
+        good, better, stranger, older, wrong, short, without, swapped,
+    ]
 });
 
 static IMAGES: LazyLock<[(&str, Vec<u8>); 3]> =
