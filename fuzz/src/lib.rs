@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod client;
 pub mod coding;
 pub mod discovery;
+pub mod factory;
 mod fields;
 pub mod firmware;
 pub mod machines;
@@ -51,6 +52,8 @@ targets! {
     coding::decode_in_place,
     discovery::announcement,
     discovery::search,
+    factory::boot_record,
+    factory::provisioning,
     firmware::manifest,
     machines::replay_guard,
     machines::response_verifier,

@@ -19,7 +19,7 @@ use providore_wire::{Dialect, FirmwareVersion, dns_sd::Fingerprint};
 use static_cell::StaticCell;
 
 use crate::{
-    VERSION,
+    SEQUENCE, VERSION,
     board::{Board, CHIP_ID},
     flash::Layout,
     key::Key,
@@ -27,10 +27,10 @@ use crate::{
     time::Uptime,
 };
 
-/// What everything is received into. The longest chunk of a manifest, and the longest configuration
-/// or manifest.
+/// What everything is received into. Chunks of 8 KiB go together with manifests of less: a slot has
+/// 192 of them, and each takes 32 bytes of a manifest.
 struct Memory {
-    chunk: [u8; 4096],
+    chunk: [u8; 8192],
     document: [u8; 8192],
     record: [u8; 4096],
     packet: [u8; 1500],
@@ -51,7 +51,7 @@ pub(crate) async fn run(
     stack: Stack<'static>,
 ) -> Result<Restart, &'static str> {
     let memory = MEMORY.init_with(|| Memory {
-        chunk: [0; 4096],
+        chunk: [0; 8192],
         document: [0; 8192],
         record: [0; 4096],
         packet: [0; 1500],
@@ -101,7 +101,7 @@ pub(crate) async fn run(
     };
     let notices = NoticePort::new(stack, NOTICES.init_with(Room::new)).ok_or(NO_SOCKET)?;
     let app = DeviceApp::new(device, platform, Settings::new(image), buffers).with_notices(notices);
-    let _ = authors(&told)?;
+    let app = app.with_authors(authors(&told)?, &told.hardware, SEQUENCE);
     Ok(app.run(&Board).await)
 }
 

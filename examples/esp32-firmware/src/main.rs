@@ -33,6 +33,9 @@ esp_bootloader_esp_idf::esp_app_desc!();
 /// What this image is, as the server is told: that of Cargo.toml.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The number of this release, as its author signs it: rises with the version.
+const SEQUENCE: u64 = 1;
+
 #[esp_rtos::main]
 async fn main(spawner: Spawner) -> ! {
     let chip = esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()));
