@@ -20,6 +20,8 @@ pub mod signed_exchange;
 pub mod signed_heads;
 pub mod structured;
 mod tampering;
+pub mod transport;
+pub mod updates;
 pub mod values;
 
 /// A fuzz target.
@@ -66,6 +68,9 @@ targets! {
     structured::signature_input,
     structured::structured_dictionary,
     structured::structured_vs_sfv,
+    transport::http_response,
+    updates::update_agent,
+    updates::update_state,
     values::authorization,
     values::challenge,
     values::device_id,

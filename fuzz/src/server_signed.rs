@@ -2,8 +2,8 @@
 
 use futures_lite::future::block_on;
 use providore_server_core::{
-    Body, Device, Dialect, MemoryImage, MemoryStore, Moment, Request, Response, Server, Settings,
-    Start,
+    Body, Device, Dialect, Failure, FirmwareStore as _, MemoryImage, MemoryStore, Moment, Request,
+    Response, Server, Settings, Start,
 };
 use providore_sign::{
     SoftwareKey,
@@ -91,6 +91,19 @@ fn ask_signed(
     }
     let again = ask(server, &message, now().saturating_add(1));
     assert_refused(server, &again, &message.method);
+    assert_noted(server, parsed, method);
+}
+
+/// Only a report has the server note that firmware failed, and only of releases that it offers.
+fn assert_noted(server: &Server<MemoryStore>, target: Target<'_>, method: Method) {
+    let noted = block_on(server.store().failures(&device())).expect("in memory");
+    let is_report = Route::of(target.path()) == Some(Route::Report) && method == Method::Post;
+    assert!(noted.is_empty() || is_report);
+    for failure in noted {
+        assert!(releases().iter().any(|release| release.version == failure.version));
+        assert!(!failure.reason().contains(char::is_control));
+        assert!(failure.reason().chars().count() <= Failure::MAX_REASON);
+    }
 }
 
 /// Which bits are changed depends on all of the message.

@@ -32,12 +32,14 @@
 //! | [`Moment`] | when it asks: a clock and a nonce |
 //! | [`Exchange`] | one question and its answer, without I/O; [`Receiving`], [`ReceivingImage`] |
 //! | [`Config`], [`FirmwareCheck`], [`FirmwareDownload`], [`CertificateRequest`], [`CurrentCertificate`] | what can be asked |
-//! | [`TimeCheck`], [`Report`], [`NextSecret`] | what can be asked in the `Signed` dialect alone |
+//! | [`FirmwarePart`], [`TimeCheck`], [`Report`], [`NextSecret`] | what can be asked in the `Signed` dialect alone |
 //! | [`VerifiedConfig`], [`VerifiedImage`], [`VerifiedPem`], [`VerifiedSecret`] | proofs, which nobody else can make |
 //! | [`Agent`] | the device's day on top of these, plain `async` |
 //! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |
 //! | [`DnsSd`] | the locator that asks the local network, over [`Multicast`]; [`Search`], its core without I/O |
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
+//! | `flash` | slots and storage on NOR flash |
+//! | `UpdateState`, `Boot` | where an update stands (feature `update`) |
 //! | `memory` | the platform in memory, with power cuts |
 //!
 //! Nothing unsigned is acted upon: an error that anybody can have sent delays, and no more. In the
@@ -49,6 +51,9 @@
 //! |---|---|
 //! | `alloc` | errors of transports and stores keep their cause |
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
+//! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
+//! | `flash` | the module `flash`: storage and firmware slots on NOR flash, and a bootloader's decision |
+//! | `update` | firmware by an author's key: resumed, tried, rolled back, reported |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
 //! | `tokio` | `TokioMulticast` (needs `std` and tokio) |
@@ -66,9 +71,13 @@ mod certificate;
 mod config;
 mod device;
 mod dns_sd;
+#[cfg(feature = "embedded-nal")]
+mod embedded_nal;
 mod error;
 mod exchange;
 mod firmware;
+#[cfg(feature = "flash")]
+pub mod flash;
 mod head;
 mod image;
 #[cfg(feature = "memory")]
@@ -83,20 +92,26 @@ mod secret;
 mod time;
 #[cfg(feature = "tokio")]
 mod tokio;
+#[cfg(feature = "update")]
+mod update;
 
 pub use agent::{
     Agent, AgentError, Buffers, CertificateStep, ConfigStep, Day, Event, FirmwareStep, SecretStep,
     Settings, Step,
 };
+#[cfg(feature = "update")]
+pub use agent::{Boot, FirmwareFault};
 #[cfg(feature = "certificates")]
 pub use agent::{CertificateFault, Identity};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
 pub use dns_sd::{Datagram, DnsSd, Multicast, Search, SearchStep};
+#[cfg(feature = "embedded-nal")]
+pub use embedded_nal::{NalBody, NalHead, NalSettings, NalTransport, NoNames};
 pub use error::{BodyFault, Error, HeadError};
 pub use exchange::{BufferedOperation, Exchange, Operation, Receiving, Request, SignedAnswer};
-pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome};
+pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome, FirmwarePart};
 pub use head::{BorrowedHead, EntityTag, Head};
 pub use image::{ImageCheck, ReceivingImage, VerifiedImage};
 pub use moment::Moment;
@@ -113,3 +128,5 @@ pub use secret::{NextSecret, VerifiedSecret};
 pub use time::TimeCheck;
 #[cfg(feature = "tokio")]
 pub use tokio::TokioMulticast;
+#[cfg(feature = "update")]
+pub use update::{Reason, Release, UpdatePhase, UpdateState, UpdateStateError};

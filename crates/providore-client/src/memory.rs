@@ -5,6 +5,8 @@
 //! closure's, too.
 
 mod clock;
+#[cfg(feature = "flash")]
+mod flash;
 mod multicast;
 mod power;
 mod slot;
@@ -12,6 +14,8 @@ mod storage;
 mod transport;
 
 pub use clock::MemoryClock;
+#[cfg(feature = "flash")]
+pub use flash::{FlashFault, MemoryFlash};
 pub use multicast::{MemoryDatagram, MemoryMulticast};
 pub use power::{Cut, Power};
 pub use slot::MemorySlot;

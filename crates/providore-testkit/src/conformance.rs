@@ -7,12 +7,14 @@
 mod mac_key;
 mod replay_guard;
 mod slots;
+mod storage;
 mod stores;
 
 pub use mac_key::mac_key;
 pub use replay_guard::{replay_guard, replay_guard_without_memory};
 pub use slots::{firmware_slot, verified_image};
+pub use storage::{RECORDS, storage};
 pub use stores::{
     NEXT_SECRET, SECRET, certificate_log, config_store, device_changes, device_store,
-    firmware_store,
+    firmware_failures, firmware_manifests, firmware_store,
 };

@@ -1,6 +1,10 @@
 //! Every implementation of a trait passes the suite of that trait.
 
-use providore_client::memory::MemorySlot;
+use futures_lite::future::block_on;
+use providore_client::{
+    flash::{self, FlashLayout, FlashSlots, FlashStorage, TRIAL_BOOTS},
+    memory::{MemoryFlash, MemorySlot, MemoryStorage, Power},
+};
 use providore_sign::{
     BoundedReplayGuard, KeyError, MacKey as _, Refusal, RefuseAll, ReplayLimits, SoftwareKey,
     original,
@@ -44,6 +48,59 @@ fn memory_slot() {
             },
         );
     }
+}
+
+#[test]
+fn flash_slots() {
+    flash_slots_of::<1, 128>();
+    flash_slots_of::<4, 512>();
+    flash_slots_of::<16, 2048>();
+    flash_slots_of::<32, 4096>();
+}
+
+fn flash_slots_of<const WORD: usize, const SECTOR: usize>() {
+    let sector = u32::try_from(SECTOR).unwrap();
+    let (first, second) = (4 * sector, 4 * sector + 8192);
+    let layout = FlashLayout {
+        boot: sector..3 * sector,
+        slot_a: first..second,
+        slot_b: second..second + 8192,
+    };
+    conformance::firmware_slot(
+        || {
+            let sectors = 4 + 2 * 8192 / SECTOR;
+            let flash = MemoryFlash::<WORD, SECTOR>::new(sectors, &Power::new());
+            FlashSlots::new(flash, layout.clone()).unwrap()
+        },
+        |slots| {
+            let mut flash = slots.release();
+            block_on(flash::start(&mut flash, &layout, TRIAL_BOOTS)).unwrap();
+            FlashSlots::new(flash, layout.clone()).unwrap()
+        },
+    );
+}
+
+#[test]
+fn memory_storage() {
+    conformance::storage(MemoryStorage::new, |storage| storage);
+}
+
+#[test]
+fn flash_storage() {
+    flash_storage_of::<1, 2048>(4);
+    flash_storage_of::<4, 4096>(2);
+    flash_storage_of::<32, 4096>(8);
+}
+
+fn flash_storage_of<const WORD: usize, const SECTOR: usize>(sectors: usize) {
+    let over = |flash: MemoryFlash<WORD, SECTOR>| {
+        let region = 0..u32::try_from(sectors * SECTOR).unwrap();
+        FlashStorage::new(flash, region).unwrap()
+    };
+    conformance::storage(
+        || over(MemoryFlash::new(sectors, &Power::new())),
+        |storage| over(storage.release()),
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ use std::{
 use futures_lite::future::block_on;
 use providore_pki::Profile;
 use providore_server_core::{
-    CertificateLog as _, Device, DeviceStore as _, Dialect, FileName,
+    CertificateLog as _, Device, DeviceStore as _, Dialect, FileName, FirmwareStore as _,
     json_files::{JsonStore, Layout, LoadError, file_mode_is_private, write_private},
 };
 use providore_testkit::parties::{Answer, Peer, Site, at};
@@ -120,6 +120,73 @@ fn every_generation_of_an_entry_is_read() {
         (device.certificate.profile, device.certificate.days),
         (Profile::Client, 90)
     );
+}
+
+#[test]
+fn the_place_of_a_signed_release_is_read_and_has_to_make_sense() {
+    let entry = |members: Value| {
+        let mut release = json!({ "type": "board", "version": "1.0.0" });
+        release
+            .as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
+        json!({ "secretKey": "canary-secret", "firmware": [release] })
+    };
+    let one: [Option<&str>; 5] = [Some("board"), Some("1.0.0"), None, None, None];
+    for (members, expected) in [
+        (json!({}), None),
+        (json!({ "sequence": 1 }), Some((1, 0))),
+        (
+            json!({ "sequence": u64::MAX, "minimumSequence": 7 }),
+            Some((u64::MAX, 7)),
+        ),
+    ] {
+        let device = check_entry(&entry(members), "canary-secret", &[one]);
+        let order = device.releases[0].order;
+        assert_eq!(
+            order.map(|order| (order.sequence(), order.minimum())),
+            expected
+        );
+    }
+    check_refused(&entry(json!({ "sequence": 0 })), "sequence 0");
+    check_refused(
+        &entry(json!({ "sequence": 7, "minimumSequence": 7 })),
+        "minimumSequence 7",
+    );
+    check_refused(
+        &entry(json!({ "minimumSequence": 7 })),
+        "without a sequence",
+    );
+    check_refused(&entry(json!({ "sequence": -1 })), "");
+    check_refused(&entry(json!({ "sequence": 1.5 })), "");
+}
+
+#[test]
+fn what_is_written_down_of_a_failure_counts_even_if_it_is_damaged() {
+    let data = Data::new(&json!({ "dev1": "secret" }));
+    let store = data.open();
+    let id = "dev1".parse().unwrap();
+    let failed = || {
+        let mut failures = block_on(store.failures(&id)).unwrap();
+        failures.sort_by(|a, b| a.version.cmp(&b.version));
+        failures
+            .into_iter()
+            .map(|failure| failure.version.to_string())
+            .collect::<Vec<_>>()
+    };
+    data.write(
+        "failureStore/dev1/1.0",
+        r#"{"at":1,"rolled_back":true,"reason":"x"}"#,
+    );
+    data.write("failureStore/dev1/2.0", "torn");
+    data.write("failureStore/dev1/3.0", vec![b'x'; 100_000]);
+    data.write(
+        "failureStore/dev1/.tmpx",
+        "the rest of a write that a power cut ended",
+    );
+    assert_eq!(failed(), ["1.0", "2.0", "3.0"]);
+    block_on(store.forget_failure(&id, &"2.0".parse().unwrap())).unwrap();
+    assert_eq!(failed(), ["1.0", "3.0"]);
 }
 
 #[test]

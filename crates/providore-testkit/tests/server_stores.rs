@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use futures_lite::future::block_on;
 use providore_server_core::{
     Device, Dialect, MemoryStore,
-    json_files::{JsonStore, Layout, write_private},
+    json_files::{JsonStore, Layout, MANIFEST_FILE, write_private},
 };
 use providore_testkit::{
     SharedStore,
@@ -75,6 +75,11 @@ fn memory_store() {
     conformance::device_store(&store);
     conformance::device_changes(rotating, |store| store);
     conformance::config_store(&store);
+    conformance::firmware_failures(MemoryStore::default, |store| store);
+    conformance::firmware_manifests(&store, |bytes| {
+        let name = |text: &str| text.parse().unwrap();
+        block_on(store.put_manifest(name("board"), name("2.0.0"), bytes.to_vec()));
+    });
     conformance::firmware_store(&store, |bytes| {
         let name = |text: &str| text.parse().unwrap();
         block_on(store.put_image(name("board"), name("2.0.0"), bytes.to_vec()));
@@ -97,6 +102,18 @@ fn json_store() {
         JsonStore::open(Layout::below(current.borrow().path())).unwrap()
     });
     conformance::config_store(&store);
+    let empty = || {
+        current.replace(tempfile::tempdir().unwrap());
+        JsonStore::open(Layout::below(current.borrow().path())).unwrap()
+    };
+    conformance::firmware_failures(empty, |store| {
+        drop(store);
+        JsonStore::open(Layout::below(current.borrow().path())).unwrap()
+    });
+    conformance::firmware_manifests(&store, |bytes| {
+        let path = folder.path().join("firmwareStore/board/2.0.0");
+        write_private(&path.join(MANIFEST_FILE), bytes).unwrap();
+    });
     conformance::firmware_store(&store, |bytes| {
         let path = folder.path().join("firmwareStore/board/2.0.0/app.bin");
         write_private(&path, bytes).unwrap();
@@ -116,5 +133,6 @@ fn a_store_that_is_shared() {
     conformance::device_store(&store);
     conformance::device_changes(|| SharedStore::new(rotating()), |store| store);
     conformance::config_store(&store);
+    conformance::firmware_failures(|| SharedStore::new(MemoryStore::default()), |store| store);
     conformance::certificate_log(|| SharedStore::new(MemoryStore::default()));
 }

@@ -263,10 +263,10 @@ mod tests {
     #[test]
     fn files_are_a_slot() {
         let folders = tempfile::tempdir().unwrap();
-        let mut made = 0;
+        let mut count = 0;
         let make = || {
-            made += 1;
-            FileSlot::new(folders.path().join(made.to_string()), 8192)
+            count += 1;
+            FileSlot::new(folders.path().join(count.to_string()), 8192)
         };
         let restart = |slot: FileSlot| FileSlot::new(slot.dir, slot.capacity);
         providore_testkit::conformance::firmware_slot(make, restart);

@@ -223,6 +223,8 @@ pub(crate) struct Folders {
     pub(crate) firmware: Option<PathBuf>,
     /// Certificates and their log.
     pub(crate) certificates: Option<PathBuf>,
+    /// What failed on which device.
+    pub(crate) failures: Option<PathBuf>,
 }
 
 impl File {
@@ -259,6 +261,7 @@ impl File {
             devices,
             firmware,
             certificates,
+            failures,
         } = folders;
         [
             &mut tls.certificate,
@@ -268,6 +271,7 @@ impl File {
             devices,
             firmware,
             certificates,
+            failures,
         ]
         .into_iter()
         .flatten()
@@ -283,6 +287,7 @@ impl File {
             devices,
             firmware,
             certificates,
+            failures,
         } = &self.folders;
         // In an original installation the devices file may be named, or lie in a folder that is
         // named, or lie among the configurations.
@@ -298,8 +303,10 @@ impl File {
                 config: or(config, &data.layout.config),
                 firmware: or(firmware, &data.layout.firmware),
                 certificates: or(certificates, &data.layout.certificates),
+                failures: or(failures, &data.layout.failures),
             },
             ca: data.ca.clone(),
+            authors: data.authors.clone(),
         }
     }
 }
@@ -388,6 +395,7 @@ impl FirstProvidore {
                 devices: self.device_store,
                 firmware: self.firmware_store,
                 certificates: self.certificate_store,
+                failures: None,
             },
             ..File::default()
         })

@@ -17,5 +17,6 @@ mod commands {
     mod durability;
     mod firmware;
     mod import;
+    mod manifests;
     mod secrets;
 }

@@ -19,6 +19,8 @@ enum TransportKind {
     TimedOut,
     Interrupted,
     Request,
+    Malformed,
+    Https,
 }
 
 impl TransportError {
@@ -54,6 +56,18 @@ impl TransportError {
         Self::of(TransportKind::Request)
     }
 
+    /// What came back is not HTTP, can be read in two ways, or is longer than the transport allows.
+    #[must_use]
+    pub const fn malformed() -> Self {
+        Self::of(TransportKind::Malformed)
+    }
+
+    /// The address begins with `https://`, and the transport has no TLS.
+    #[must_use]
+    pub const fn https() -> Self {
+        Self::of(TransportKind::Https)
+    }
+
     /// Keeps the cause.
     #[cfg(feature = "alloc")]
     #[must_use]
@@ -79,6 +93,18 @@ impl TransportError {
     pub fn is_interrupted(&self) -> bool {
         self.kind == TransportKind::Interrupted
     }
+
+    /// Whether an answer was refused for its form.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        self.kind == TransportKind::Malformed
+    }
+
+    /// Whether TLS was asked for that the transport does not have.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.kind == TransportKind::Https
+    }
 }
 
 impl fmt::Display for TransportError {
@@ -88,6 +114,8 @@ impl fmt::Display for TransportError {
             TransportKind::TimedOut => "server did not answer in time",
             TransportKind::Interrupted => "connection broke",
             TransportKind::Request => "request cannot be sent",
+            TransportKind::Malformed => "answer is not well-formed HTTP",
+            TransportKind::Https => "https address, and no TLS in this transport",
         })
     }
 }

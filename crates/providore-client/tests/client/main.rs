@@ -12,6 +12,8 @@ mod attacks;
 mod certificates;
 #[cfg(feature = "memory")]
 mod discovery;
+#[cfg(all(feature = "memory", feature = "embedded-nal"))]
+mod nal;
 mod operations;
 #[cfg(feature = "memory")]
 mod power_cuts;

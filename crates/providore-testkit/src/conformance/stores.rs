@@ -8,10 +8,10 @@ use providore_pki::{
     crl::{Revocation, RevocationReason},
 };
 use providore_server_core::{
-    CertificateLog, ConfigStore, Device, DeviceStore, Dialect, Document, FirmwareStore, Image,
-    Issued, StoreError,
+    CertificateLog, ConfigStore, Device, DeviceStore, Dialect, Document, Failure, FirmwareStore,
+    Image, Issued, StoreError,
 };
-use providore_wire::DeviceId;
+use providore_wire::{DeviceId, FirmwareVersion};
 use sha2::{Digest as _, Sha256};
 
 use crate::parties::{CONFIG, CONFIG_1, Peer, at, image};
@@ -204,6 +204,82 @@ pub fn firmware_store<S: DeviceStore + FirmwareStore>(store: &S, replace: impl F
     replace(b"other bytes");
     check_image(&before, &image("2.0.0"));
     check_image(&open(1).expect("the new image"), b"other bytes");
+}
+
+/// Runs the contract of [`FirmwareStore::manifest`] over a store like that of [`device_store`]. `put`
+/// publishes the manifest of 2.0.0.
+///
+/// # Panics
+/// Where the implementation differs from the contract.
+pub fn firmware_manifests<S: DeviceStore + FirmwareStore>(store: &S, put: impl Fn(&[u8])) {
+    let device = find(store, "dev1").expect("a device that was stored");
+    let read = |index: usize| block_on(store.manifest(&device.releases[index])).expect("no fault");
+    assert_eq!((read(0), read(1)), (None, None), "published without");
+    for manifest in [
+        &b"what its author signed"[..],
+        b"another of the same length",
+    ] {
+        put(manifest);
+        assert_eq!(read(1).as_deref(), Some(manifest));
+        assert_eq!(read(0), None, "another release");
+    }
+    let opened = block_on(store.image(&device.releases[1])).expect("no fault");
+    check_image(&opened.expect("the image beside it"), &image("2.0.0"));
+}
+
+/// Runs the contract of what a [`FirmwareStore`] remembers of failures over empty stores. `restart`
+/// gives back the store as it is after a power cut.
+///
+/// # Panics
+/// Where the implementation differs from the contract.
+pub fn firmware_failures<S: FirmwareStore>(
+    mut make: impl FnMut() -> S,
+    mut restart: impl FnMut(S) -> S,
+) {
+    let version = |text: &str| text.parse::<FirmwareVersion>().expect("a version");
+    let failure = |text: &str, reason: &str| Failure::new(version(text), at(7), true, reason);
+    let (one, two) = (Peer::new("one").id, Peer::new("a two").id);
+    let noted = |store: &S, device: &DeviceId| {
+        let mut all = block_on(store.failures(device)).expect("no fault");
+        all.sort_by(|a, b| a.version.cmp(&b.version));
+        all
+    };
+    let store = make();
+    assert_eq!(noted(&store, &one), [], "nothing has failed yet");
+    block_on(store.forget_failure(&one, &version("1.0"))).expect("nothing to forget");
+    let (first, second) = (
+        failure("1.0", "no \"link\" \u{1f600}"),
+        failure("2.0+b 7", ""),
+    );
+    for failure in [&second, &first, &failure("1.0", "later")] {
+        block_on(store.note_failure(&one, failure)).expect("no fault");
+    }
+    let both = [first.clone(), second.clone()];
+    assert_eq!(noted(&store, &one), both, "the first of each");
+    assert_eq!(noted(&store, &two), [], "of another device");
+    let store = restart(store);
+    assert_eq!(noted(&store, &one), both, "durable");
+    block_on(store.note_failure(&two, &second)).expect("no fault");
+    block_on(store.forget_failure(&one, &second.version)).expect("no fault");
+    let store = restart(store);
+    assert_eq!(noted(&store, &one), [first], "forgotten, and nothing else");
+    assert_eq!(noted(&store, &two), [second]);
+
+    let store = make();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            for device in [&one, &two] {
+                let (store, failure) = (&store, failure(&format!("{}", number % 4), "x"));
+                scope.spawn(move || {
+                    block_on(store.note_failure(device, &failure)).expect("no fault")
+                });
+            }
+        }
+    });
+    assert_eq!(
+        (noted(&store, &one).len(), noted(&store, &two).len()),
+        (4, 4)
+    );
 }
 
 fn check_image(image: &impl Image, expected: &[u8]) {

@@ -6,12 +6,13 @@ use core::cell::Cell;
 use providore_client::{
     Agent, Buffers, Clock, Device, FirmwareStep, FixedAddress, Identity, ImageCheck, Platform,
     Record, Settings,
-    memory::{MemorySlot, MemoryStorage},
+    memory::{MemorySlot, MemoryStorage, Power},
 };
+use providore_pki::{PublicKey, manifest::AuthorKeys};
 use providore_sign::SoftwareKey;
 use providore_wire::{Dialect, FirmwareVersion, Timestamp};
 
-use super::{Link, Prng, Weather, World};
+use super::{Link, Prng, Weather, World, author};
 use crate::parties::{Peer, device_key};
 
 /// The configuration for version 1.0.0.
@@ -32,7 +33,7 @@ pub fn image(version: &str) -> Vec<u8> {
 }
 
 /// The version that an image names.
-fn version_of(image: &[u8]) -> Option<FirmwareVersion> {
+pub(super) fn version_of(image: &[u8]) -> Option<FirmwareVersion> {
     let rest = image.strip_prefix(MAGIC)?;
     let line = rest.split(|byte| *byte == b'\n').next()?;
     core::str::from_utf8(line).ok()?.parse().ok()
@@ -87,6 +88,7 @@ pub struct Unit {
     entropy: Prng,
     key: providore_pki::SoftwareKey,
     roots_pem: Option<String>,
+    authors: Vec<PublicKey>,
     chunk: Vec<u8>,
     document: Vec<u8>,
 }
@@ -129,6 +131,7 @@ impl Unit {
             entropy: Prng::new(seed),
             key: device_key(7),
             roots_pem: None,
+            authors: Vec::new(),
             chunk: vec![0; 256],
             document: vec![0; 4096],
         }
@@ -139,6 +142,24 @@ impl Unit {
     pub fn with_roots(mut self, roots_pem: &str) -> Self {
         self.roots_pem = Some(roots_pem.into());
         self
+    }
+
+    /// The same device, which installs only what [`author`] 1 or 2 has signed; the server publishes
+    /// its releases that way from now on. It speaks `Signed`.
+    #[must_use]
+    pub fn with_authors(mut self, world: &World) -> Self {
+        world.publish(&self.peer);
+        self.authors = vec![author(1).public_key(), author(2).public_key()];
+        self.chunk.resize(1024, 0);
+        self
+    }
+
+    /// The power on which every write of the device depends from now on, to slot and storage.
+    pub fn share_power(&mut self) -> Power {
+        let power = Power::new();
+        self.slot = self.slot.clone().with_power(&power);
+        self.storage = self.storage.clone().with_power(&power);
+        power
     }
 
     /// Puts the device's clock so many seconds before the server's.
@@ -197,16 +218,24 @@ impl Unit {
             identity = identity.with_roots(roots_pem);
         }
         let device = Device::new(self.peer.dialect, id, version, secret).expect("a software key");
-        Agent::new(device, platform, self.settings.clone(), buffers).with_identity(identity)
+        let agent = Agent::new(device, platform, self.settings.clone(), buffers);
+        let agent = agent.with_identity(identity);
+        if self.authors.is_empty() {
+            return agent;
+        }
+        let keys = AuthorKeys::new(&self.authors).expect("different keys");
+        agent.with_authors(keys, &"board".parse().expect("a hardware type"))
     }
 
     /// Lives until everything is there, restarting into new firmware, for at most so many days of
     /// the agent. Says how many it took.
     pub async fn live(&mut self, days: u32) -> Option<u32> {
         let mut day = 0;
+        let judges_by_itself = !self.authors.is_empty();
         loop {
+            self.slot.restart();
             let mut agent = self.start();
-            if agent.platform_mut().slot.is_on_trial() {
+            if !judges_by_itself && agent.platform_mut().slot.is_on_trial() {
                 // What has started far enough to ask works.
                 let _ = agent.confirm_firmware().await;
             }
@@ -216,7 +245,10 @@ impl Unit {
                 }
                 day += 1;
                 let done = agent.day().await;
-                if matches!(done.firmware, Some(FirmwareStep::OnTrial(_))) {
+                if matches!(
+                    done.firmware,
+                    Some(FirmwareStep::OnTrial(_) | FirmwareStep::Restart)
+                ) {
                     break;
                 }
                 let parts = agent.platform_mut();

@@ -4,10 +4,12 @@ use alloc::{collections::BTreeMap, rc::Rc, sync::Arc};
 use core::{cell::RefCell, future::Future};
 
 use futures_lite::future::block_on;
-use providore_server_core::{CertificateLog as _, Issued, MemoryStore, Release, Settings};
+use providore_server_core::{
+    CertificateLog as _, DeviceStore as _, Issued, MemoryStore, Order, Release, Settings,
+};
 use providore_wire::{FirmwareVersion, Timestamp};
 
-use super::{CONFIG_1, CONFIG_2, Task, Timeline, TokenBucket, image};
+use super::{CONFIG_1, CONFIG_2, Offer, Task, Timeline, TokenBucket, author, image};
 use crate::{
     SharedStore,
     parties::{Answer, Heard, Message, Peer, Site, at},
@@ -113,6 +115,7 @@ impl World {
             file: None,
             config: None,
             next: next.map(name),
+            order: None,
         };
         let mut device = peer.record();
         device.releases = vec![release("1.0.0", Some("2.0.0")), release("2.0.0", None)];
@@ -125,6 +128,29 @@ impl World {
                 let board = name("board");
                 store.put_image(board, name(version), image(version)).await;
             }
+        });
+    }
+
+    /// Publishes both releases as signed by [`author`] 1, as the first and the second for their
+    /// hardware.
+    ///
+    /// # Panics
+    /// If the device is not [`register`](Self::register)ed.
+    pub fn publish(&self, peer: &Peer) {
+        let store = &self.0.store;
+        block_on(async {
+            let known = store.device(&peer.id).await.expect("a store");
+            let mut device = (*known.expect("a device")).clone();
+            for (release, sequence) in device.releases.iter_mut().zip(1..) {
+                release.order = Order::new(sequence, 0);
+                let (version, hardware) = (release.version.as_str(), release.hardware.as_str());
+                let image = image(version);
+                let offer = Offer::by(&mut author(1), hardware, (version, sequence), &image);
+                let manifest = offer.manifest.expect("signed");
+                let (hardware, version) = (release.hardware.clone(), release.version.clone());
+                store.put_manifest(hardware, version, manifest).await;
+            }
+            store.put_device(device).await;
         });
     }
 

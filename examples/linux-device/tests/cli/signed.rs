@@ -1,6 +1,9 @@
 //! The `Signed` dialect, which is what nobody has to ask for.
 
-use providore_pki::LocalCa;
+use providore_pki::{
+    LocalCa, SoftwareKey as AuthorKey,
+    manifest::{ManifestBuilder, Release},
+};
 use providore_sign::{
     Refusal, SoftwareKey,
     content_coding::{Encoder, RecordSize, Salt},
@@ -25,6 +28,8 @@ struct Server {
     ca: (LocalCa, String),
     secret: &'static str,
     next: Option<&'static str>,
+    /// What the author says of firmware 2.0, if anybody did.
+    manifest: Option<Vec<u8>>,
     /// How far its clock is from that of this machine, in seconds.
     ahead_s: i64,
 }
@@ -37,6 +42,7 @@ impl Server {
             ca: authority(),
             secret: SECRET,
             next: None,
+            manifest: None,
             ahead_s: 0,
         }
     }
@@ -102,10 +108,19 @@ impl Server {
         match (request.target.as_str(), self.next) {
             ("/config", _) => self.encrypted(b"{\"interval\":60}"),
             ("/firmware/check", _) if version == Some("2.0") => Reply::unsigned(204, b""),
+            ("/firmware/check", _) if self.manifest.is_some() => {
+                let manifest = self.manifest.as_deref().unwrap_or_default();
+                Reply::unsigned(200, manifest)
+                    .with("content-type", "application/cose; cose-type=\"cose-sign1\"")
+                    .with("location", "/firmware?version=2.0")
+            }
             ("/firmware/check", _) => {
                 Reply::unsigned(302, b"").with("location", "/firmware?version=2.0")
             }
-            ("/firmware?version=2.0", _) => Reply::unsigned(200, IMAGE),
+            ("/firmware?version=2.0", _) => {
+                let tag = providore_client::EntityTag::of_image(&Sha256::digest(IMAGE).into());
+                Reply::unsigned(200, IMAGE).with("etag", tag.as_str())
+            }
             ("/certificates/request", _) => Reply::unsigned(200, &issue(&self.ca.0, &request.body)),
             ("/time" | "/report", _) | ("/secret", None) => Reply::unsigned(204, b""),
             ("/secret", Some(next)) => self.encrypted(next.as_bytes()),
@@ -126,6 +141,110 @@ impl Server {
         coded.extend_from_slice(encoder.finish().unwrap());
         Reply::unsigned(200, &coded).with("content-encoding", "aes128gcm")
     }
+}
+
+/// A manifest of the image, by an author whose key has this number.
+fn manifest(author: u8, sequence: u64) -> Vec<u8> {
+    let (hardware, version) = ("gateway-2".parse().unwrap(), "2.0".parse().unwrap());
+    let release = Release::new(hardware, version, sequence);
+    let mut builder = ManifestBuilder::new(release).unwrap();
+    builder.update(IMAGE).unwrap();
+    builder.sign(&mut author_key(author)).unwrap()
+}
+
+fn author_key(number: u8) -> AuthorKey {
+    AuthorKey::from_scalar(&[number; 32]).unwrap()
+}
+
+/// Installs firmware with two authors, 1 and 2, whom the machine trusts.
+fn install(home: &Home, more: &[&str], code: i32) -> (String, String) {
+    let folder = home.path("firmware");
+    let mut arguments = vec!["firmware", "--firmware-dir", folder.to_str().unwrap()];
+    let files = [1, 2].map(|number| {
+        let pem = author_key(number).public_key().to_spki_pem().unwrap();
+        home.write(&format!("author-{number}.pub.pem"), &pem)
+    });
+    for file in &files {
+        arguments.extend(["--author-key", file]);
+    }
+    arguments.extend(["--hardware", "gateway-2"]);
+    arguments.extend(more);
+    home.check(&arguments, code)
+}
+
+#[test]
+fn firmware_of_a_trusted_author_is_installed_once_and_remembered() {
+    for author in [1, 2] {
+        let home = home(|server| server.manifest = Some(manifest(author, 7)));
+        let (out, log) = install(&home, &[], 0);
+        assert!(out.starts_with("Firmware 2.0 installed in "), "{out}");
+        assert!(log.contains("firmware 2.0 stays"), "{log}");
+        assert_eq!(std::fs::read(home.path("firmware/current")).unwrap(), IMAGE);
+        assert_eq!(home.mode("state/update"), 0o600);
+        let (out, _) = install(&home, &[], 0);
+        assert_eq!(out, "Firmware is current\n");
+        // The same release under another name is not newer.
+        let (_, log) = install(&home, &["--firmware-version", "1.9"], 4);
+        assert!(
+            log.contains("release 7 is not newer than release 7"),
+            "{log}"
+        );
+    }
+}
+
+#[test]
+fn firmware_that_no_trusted_author_signed_is_not_installed() {
+    let cases = [
+        (None, &[][..], "without a manifest"),
+        (Some(manifest(9, 7)), &[], "is not that of a trusted author"),
+        (
+            Some(manifest(1, 7)),
+            &["--hardware", "gateway-3"],
+            "other hardware",
+        ),
+        (
+            Some(manifest(1, 7)),
+            &["--firmware-sequence", "7"],
+            "not newer",
+        ),
+    ];
+    for (manifest, more, why) in cases {
+        let home = home(|server| server.manifest = manifest);
+        let (_, log) = install(&home, more, 4);
+        assert!(log.contains(why), "{log}");
+        assert!(!is_there(&home.path("firmware")));
+    }
+}
+
+#[test]
+fn an_author_needs_to_know_the_hardware_and_the_dialect() {
+    let home = home(|_| {});
+    let pem = author_key(1).public_key().to_spki_pem().unwrap();
+    let file = home.write("author.pub.pem", &pem);
+    let firmware = ["firmware", "--firmware-dir", "x", "--author-key", &file];
+    let (_, log) = home.check(&firmware, 2);
+    assert!(log.contains("no hardware: set --hardware"), "{log}");
+    let more = ["--hardware", "a", "--dialect", "original"];
+    let (_, log) = home.check(&[&firmware[..], &more].concat(), 2);
+    assert!(log.contains("hands out no manifests"), "{log}");
+    let twice = ["--hardware", "a", "--author-key", &file];
+    home.check(&[&firmware[..], &twice].concat(), 2);
+}
+
+#[test]
+fn a_hook_that_fails_takes_an_authors_firmware_back_and_the_server_is_told() {
+    let home = home(|server| server.manifest = Some(manifest(1, 7)));
+    for _ in 0..3 {
+        install(&home, &["--hook", &home.hook(1)], 5);
+        assert!(!is_there(&home.path("firmware/current")));
+    }
+    // Tried three times in all, also if it is offered again.
+    let (out, log) = install(&home, &["--hook", &home.hook(0)], 0);
+    assert_eq!(out, "Firmware is current\n");
+    assert!(
+        log.contains("firmware 2.0 waits, but did not work before"),
+        "{log}"
+    );
 }
 
 fn keys(secret: &str) -> Keys {
