@@ -23,6 +23,8 @@
 //! | [`Python`] | the packages `http-message-signatures`: RFC 9421, RFC 9530; `http_ece`: RFC 8188; `cbor2` and `cryptography`: RFC 8949 and ES256 of RFC 9053 |
 //! | [`suite`] | the four ways |
 //!
+//! Of packets of multicast DNS the peer is `simple-dns`, in `tests/dns_sd.rs`.
+//!
 //! `httpsig` needs nothing and runs in every `cargo test`. Python needs a virtual environment; its
 //! tests are ignored until they are asked for, and then fail without it. docs/CONTRIBUTING.md
 //! has the command.

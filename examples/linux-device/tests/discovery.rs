@@ -6,22 +6,24 @@
     reason = "helpers of a test"
 )]
 
-use core::net::Ipv4Addr;
+extern crate alloc;
+
+use alloc::sync::Arc;
+use core::{
+    net::Ipv4Addr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     thread,
 };
 
 use providore_client::{Multicast as _, TokioMulticast};
-use providore_wire::dns_sd::{Announcement, MAX_PACKET, Query};
+use providore_wire::dns_sd::{Announcement, Fingerprint, MAX_PACKET, Query};
 
 /// A server process on loopback, announced there; ended with the test.
 struct Server {
@@ -83,7 +85,7 @@ impl Server {
         let root = chain.split_inclusive("-----END CERTIFICATE-----\n").last();
         let root = providore_pki::Certificate::from_pem(root.unwrap()).unwrap();
         let digest = <sha2::Sha256 as sha2::Digest>::digest(root.der());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        Fingerprint::new(digest.into()).to_string()
     }
 }
 
@@ -114,7 +116,7 @@ fn stranger(fingerprint: &str) -> Arc<AtomicUsize> {
             );
         }
     });
-    let fingerprint = providore_wire::dns_sd::Fingerprint::parse(fingerprint.as_bytes()).unwrap();
+    let fingerprint = Fingerprint::parse(fingerprint.as_bytes()).unwrap();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -14,6 +14,7 @@ mod serve {
     mod running;
 
     mod abuse;
+    mod announce;
     mod deployed;
     mod operation;
     mod quickstart;
