@@ -34,6 +34,7 @@
 //! The crate has no features: it is `no_std` and needs no allocator, always.
 #![no_std]
 
+mod base64;
 mod dialect;
 pub mod digest_fields;
 mod error;
