@@ -44,7 +44,7 @@ pub(crate) fn decode(digits: &[u8], room: &mut [u8]) -> Option<Decoded> {
     let mut slots = room.iter_mut();
     let (groups, rest) = digits.as_chunks();
     for group in groups {
-        for (byte, slot) in bytes_of(group, &mut all).iter().zip(slots.by_ref().take(3)) {
+        for (byte, slot) in bytes_of(*group, &mut all).iter().zip(slots.by_ref().take(3)) {
             *slot = *byte;
         }
     }
@@ -59,7 +59,7 @@ pub(crate) fn decode(digits: &[u8], room: &mut [u8]) -> Option<Decoded> {
         for (slot, digit) in group.iter_mut().zip(rest) {
             *slot = *digit;
         }
-        last = bytes_of(&group, &mut all);
+        last = bytes_of(group, &mut all);
         for (byte, slot) in last.iter().take(kept).zip(slots) {
             *slot = *byte;
         }
@@ -84,7 +84,7 @@ pub(crate) fn decode_exact<const N: usize>(alphabet: &[u8; 64], digits: &[u8]) -
     (decoded.length == N && decoded.exact).then_some(bytes)
 }
 
-fn bytes_of(digits: &[u8; 4], all: &mut u8) -> [u8; 3] {
+fn bytes_of(digits: [u8; 4], all: &mut u8) -> [u8; 3] {
     let value = |digit: u8| VALUES.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT);
     let [a, b, c, d] = digits.map(value);
     *all |= a | b | c | d;
@@ -94,7 +94,6 @@ fn bytes_of(digits: &[u8; 4], all: &mut u8) -> [u8; 3] {
 /// Above the value of every digit, in a bit that none of them has.
 const NO_DIGIT: u8 = 64;
 
-#[expect(clippy::indexing_slicing, reason = "the compiler makes the table")]
 const fn alphabet(plus: u8, slash: u8) -> [u8; 64] {
     let mut digits = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789..";
     digits[62] = plus;
@@ -117,8 +116,8 @@ static VALUES: [u8; 128] = {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-    use std::vec::Vec;
+    extern crate alloc;
+    use alloc::vec::Vec;
 
     use base64::{
         Engine as _,

@@ -6,6 +6,8 @@
 #![no_std]
 #![no_main]
 
+#[cfg(feature = "manifest")]
+mod manifest;
 #[cfg(feature = "original")]
 mod original;
 #[cfg(feature = "server")]
@@ -70,6 +72,8 @@ fn run(exchange: &Exchange, buffers: &mut Buffers) -> Option<()> {
     original::device()?;
     #[cfg(feature = "signed")]
     signed::device(head, received, &mut buffers.record)?;
+    #[cfg(feature = "manifest")]
+    manifest::device()?;
     #[cfg(feature = "server")]
     server::server(exchange, &mut buffers.record)?;
     black_box(received);

@@ -9,7 +9,6 @@ use providore_sign::{
 use providore_wire::{
     DeviceId, FirmwareVersion, Method, Signature, Target, Timestamp,
     signed::{LABEL, Nonce, Question, ResponseHead},
-    structured::{BareItem, Dictionary, Member},
 };
 
 pub(crate) const SECRET: &[u8] = b"an example of a secret, 32 bytes";
@@ -59,14 +58,8 @@ fn ask(keys: &Keys, device: &DeviceId) -> Option<Signature> {
     let now = Timestamp::from_unix(black_box(NOW))?;
     let nonce = Nonce::new(black_box(NONCE));
     let headers = sign_request(keys, &request, Validity::window(now, 60), &nonce).ok()?;
-    let field = Dictionary::parse(headers.value("signature")?.as_bytes()).ok()?;
-    let Some(Member::Item(item)) = field.get(LABEL) else {
-        return None;
-    };
-    let BareItem::Bytes(bytes) = item.bare() else {
-        return None;
-    };
-    bytes.to_array().map(Signature::new)
+    let digits = headers.value("signature")?.strip_prefix(LABEL)?;
+    Signature::parse(digits.strip_prefix("=:")?.strip_suffix(':')?.as_bytes()).ok()
 }
 
 /// Once as it streams by, once where it lies.
