@@ -96,7 +96,8 @@ pub use image::{ImageCheck, ReceivingImage, VerifiedImage};
 pub use moment::Moment;
 pub use platform::{
     AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, Parts,
-    Platform, PlatformOf, Record, ServerAddress, Storage, StoreError, Transport, TransportError,
+    Platform, PlatformOf, Record, ServerAddress, SlotState, Storage, StoreError, Transport,
+    TransportError,
 };
 pub use report::{Outcome, Report, Subject};
 #[cfg(feature = "reqwest")]

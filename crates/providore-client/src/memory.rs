@@ -10,7 +10,7 @@ mod storage;
 mod transport;
 
 pub use clock::MemoryClock;
-pub use power::Power;
+pub use power::{Cut, Power};
 pub use slot::MemorySlot;
 pub use storage::MemoryStorage;
 pub use transport::{MemoryAnswer, MemoryBody, MemoryHead, MemoryRequest, MemoryTransport};

@@ -12,7 +12,7 @@ pub use address::{AddressError, ServerAddress};
 pub use clock::Clock;
 pub use error::{StoreError, TransportError};
 pub use locator::{AddressList, FixedAddress, Locator};
-pub use slot::FirmwareSlot;
+pub use slot::{FirmwareSlot, SlotState};
 pub use storage::{Record, Storage};
 pub use transport::{Answer, Body, Transport};
 

@@ -6,10 +6,12 @@
 
 mod mac_key;
 mod replay_guard;
+mod slots;
 mod stores;
 
 pub use mac_key::mac_key;
 pub use replay_guard::{replay_guard, replay_guard_without_memory};
+pub use slots::{firmware_slot, verified_image};
 pub use stores::{
     NEXT_SECRET, SECRET, certificate_log, config_store, device_changes, device_store,
     firmware_store,

@@ -1,5 +1,6 @@
 //! Every implementation of a trait passes the suite of that trait.
 
+use providore_client::memory::MemorySlot;
 use providore_sign::{
     BoundedReplayGuard, KeyError, MacKey as _, Refusal, RefuseAll, ReplayLimits, SoftwareKey,
     original,
@@ -30,6 +31,19 @@ fn bounded_replay_guard() {
     conformance::replay_guard(|per_device, total| {
         BoundedReplayGuard::new(ReplayLimits { per_device, total })
     });
+}
+
+#[test]
+fn memory_slot() {
+    for sector in [1, 512, 4096] {
+        conformance::firmware_slot(
+            || MemorySlot::running(b"what runs").with_sectors(8192, sector),
+            |mut slot| {
+                slot.restart();
+                slot
+            },
+        );
+    }
 }
 
 #[test]

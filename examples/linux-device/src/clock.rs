@@ -1,7 +1,7 @@
 //! The system's clock.
 
 use core::time::Duration;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use providore_client::Clock;
 use providore_wire::{Dialect, Timestamp};
@@ -11,12 +11,19 @@ use providore_wire::{Dialect, Timestamp};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SystemClock {
     earliest: i64,
+    started: Instant,
 }
 
 impl SystemClock {
     pub(crate) fn new(dialect: Dialect) -> Self {
         let must_be_right = dialect < Dialect::Signed;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the application's one clock"
+        )]
+        let started = Instant::now();
         Self {
+            started,
             earliest: if must_be_right { EARLIEST } else { 0 },
         }
     }
@@ -33,6 +40,10 @@ impl Clock for SystemClock {
         (seconds > self.earliest)
             .then(|| Timestamp::from_unix(seconds))
             .flatten()
+    }
+
+    fn uptime_ms(&mut self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     async fn sleep_ms(&mut self, milliseconds: u64) {

@@ -193,7 +193,7 @@ fn platform(settings: &Settings) -> Result<HostPlatform, Failure> {
     Ok(Platform {
         transport: transport(settings)?,
         locator: FixedAddress::new(settings.server.clone()),
-        slot: FileSlot::new(dir),
+        slot: FileSlot::new(dir, MAX_IMAGE_LEN),
         storage: FileStorage::new(settings),
         clock: SystemClock::new(settings.dialect),
         entropy: SystemRandom::new()?,

@@ -5,17 +5,18 @@
 //! DIR/slot-b  DIR/slot-b.version    the other
 //! DIR/current -> slot-b             what runs; switched by renaming a link over it
 //! DIR/trial                         holds "slot-b" while that image is on trial
+//! DIR/rolled-back                   holds "slot-b" after that image did not last
 //! DIR/download                      an image that is not complete
 //! ```
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::symlink,
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{FileExt as _, symlink},
     path::{Path, PathBuf},
 };
 
-use providore_client::{FirmwareSlot, StoreError, VerifiedImage};
+use providore_client::{FirmwareSlot, SlotState, StoreError, VerifiedImage};
 use providore_wire::FirmwareVersion;
 use sha2::{Digest as _, Sha256};
 
@@ -25,13 +26,22 @@ use crate::files;
 #[derive(Debug)]
 pub(crate) struct FileSlot {
     dir: PathBuf,
-    download: Option<File>,
+    capacity: u64,
+    download: Option<Download>,
+}
+
+#[derive(Debug)]
+struct Download {
+    file: File,
+    length: u64,
 }
 
 impl FileSlot {
-    pub(crate) fn new(dir: PathBuf) -> Self {
+    /// Slots for images of at most `capacity` bytes.
+    pub(crate) fn new(dir: PathBuf, capacity: u64) -> Self {
         Self {
             dir,
+            capacity,
             download: None,
         }
     }
@@ -50,11 +60,18 @@ impl FileSlot {
 
     /// Whether what runs is on trial.
     pub(crate) fn is_on_trial(&self) -> bool {
-        let marked = files::read(&self.dir.join(TRIAL), VERSION_LEN)
-            .ok()
-            .flatten();
         // A mark for the other slot is left from a switch that did not happen.
-        marked.is_some_and(|slot| self.running().is_some_and(|name| slot == name.as_bytes()))
+        self.running().is_some_and(|slot| self.marks(TRIAL, slot))
+    }
+
+    /// Whether what does not run is an image that did not last.
+    fn is_rolled_back(&self) -> bool {
+        self.marks(ROLLED_BACK, self.other())
+    }
+
+    fn marks(&self, mark: &str, slot: &str) -> bool {
+        let marked = files::read(&self.dir.join(mark), VERSION_LEN);
+        matches!(marked, Ok(Some(name)) if name == slot.as_bytes())
     }
 
     fn running(&self) -> Option<&'static str> {
@@ -68,13 +85,41 @@ impl FileSlot {
         if self.running() == Some(a) { b } else { a }
     }
 
-    fn begin_download(&mut self) -> io::Result<()> {
+    fn begin_download(&mut self, keep: u64) -> io::Result<u64> {
+        self.download = None;
         files::make_folder(&self.dir)?;
-        files::remove(&self.dir.join(TRIAL))?;
+        for mark in [TRIAL, ROLLED_BACK] {
+            files::remove(&self.dir.join(mark))?;
+        }
         let path = self.dir.join(DOWNLOAD);
-        files::remove(&path)?;
-        self.download = Some(files::create_new(&path)?);
+        if keep == 0 {
+            files::remove(&path)?;
+        }
+        let mut file = files::open_to_write(&path)?;
+        let length = keep.min(file.metadata()?.len());
+        file.set_len(length)?;
+        file.seek(SeekFrom::Start(length))?;
+        self.download = Some(Download { file, length });
+        Ok(length)
+    }
+
+    fn append(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
+        let download = self.download.as_mut().ok_or(StoreError::out_of_order())?;
+        let end = download.length.saturating_add(chunk.len() as u64);
+        if end > self.capacity {
+            return Err(StoreError::full());
+        }
+        download.file.write_all(chunk).map_err(classify)?;
+        download.length = end;
         Ok(())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match File::open(self.dir.join(DOWNLOAD)) {
+            Ok(file) => file.read_at(buffer, offset),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        }
     }
 
     /// Puts the download into the slot that does not run, marks it, and switches, in this order:
@@ -96,16 +141,20 @@ impl FileSlot {
         files::sync_folder(&self.dir)
     }
 
+    /// Without a trial there is nothing to write.
     fn end_trial(&self) -> io::Result<()> {
-        files::remove(&self.dir.join(TRIAL))?;
-        if self.dir.is_dir() {
-            files::sync_folder(&self.dir)?;
+        if !self.dir.join(TRIAL).exists() {
+            return Ok(());
         }
-        Ok(())
+        files::remove(&self.dir.join(TRIAL))?;
+        files::sync_folder(&self.dir)
     }
 
+    /// Marks what runs as what did not last, which counts once it does not run any more.
     fn go_back(&self) -> io::Result<()> {
         let previous = self.other();
+        let failed = self.running().unwrap_or_default();
+        files::replace(&self.dir.join(ROLLED_BACK), failed.as_bytes())?;
         if self.dir.join(previous).is_file() {
             self.switch_to(previous)?;
         } else {
@@ -117,21 +166,38 @@ impl FileSlot {
 }
 
 impl FirmwareSlot for FileSlot {
-    async fn begin(&mut self, _: &FirmwareVersion) -> Result<(), StoreError> {
+    fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    async fn state(&mut self) -> Result<SlotState, StoreError> {
+        Ok(if self.is_on_trial() {
+            SlotState::OnTrial
+        } else if self.is_rolled_back() {
+            SlotState::RolledBack
+        } else {
+            SlotState::Settled
+        })
+    }
+
+    async fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
+        self.read_at(offset, buffer).map_err(classify)
+    }
+
+    async fn begin(&mut self, _: &FirmwareVersion, keep: u64) -> Result<u64, StoreError> {
         if self.is_on_trial() {
             return Err(StoreError::out_of_order());
         }
-        self.begin_download().map_err(classify)
+        self.begin_download(keep).map_err(classify)
     }
 
     async fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
-        let download = self.download.as_mut().ok_or(StoreError::out_of_order())?;
-        download.write_all(chunk).map_err(classify)
+        self.append(chunk)
     }
 
     async fn commit(&mut self, image: VerifiedImage) -> Result<(), StoreError> {
         let download = self.download.take().ok_or(StoreError::out_of_order())?;
-        download.sync_all().map_err(classify)?;
+        download.file.sync_all().map_err(classify)?;
         let (length, digest) = measure(&self.dir.join(DOWNLOAD)).map_err(classify)?;
         if length != image.length() || digest != *image.digest() {
             return Err(StoreError::mismatch());
@@ -186,5 +252,23 @@ fn classify(error: io::Error) -> StoreError {
 const SLOTS: [&str; 2] = ["slot-a", "slot-b"];
 const CURRENT: &str = "current";
 const TRIAL: &str = "trial";
+const ROLLED_BACK: &str = "rolled-back";
 const DOWNLOAD: &str = "download";
 const VERSION_LEN: u64 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_a_slot() {
+        let folders = tempfile::tempdir().unwrap();
+        let mut made = 0;
+        let make = || {
+            made += 1;
+            FileSlot::new(folders.path().join(made.to_string()), 8192)
+        };
+        let restart = |slot: FileSlot| FileSlot::new(slot.dir, slot.capacity);
+        providore_testkit::conformance::firmware_slot(make, restart);
+    }
+}

@@ -137,7 +137,11 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
                 opened => opened?,
             };
             let mut receiving = opened.into_image(exchange.into_operation())?;
-            parts.slot.begin(version).await.map_err(AgentError::Slot)?;
+            parts
+                .slot
+                .begin(version, 0)
+                .await
+                .map_err(AgentError::Slot)?;
             let mut written = 0_u64;
             loop {
                 let length = answer.body.read(self.buffers.chunk).await?;

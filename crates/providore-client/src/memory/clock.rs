@@ -48,6 +48,10 @@ impl Clock for MemoryClock {
         self.start.map(|start| start.saturating_add(seconds))
     }
 
+    fn uptime_ms(&mut self) -> u64 {
+        self.passed_ms
+    }
+
     async fn sleep_ms(&mut self, milliseconds: u64) {
         self.advance_ms(milliseconds);
     }

@@ -17,6 +17,10 @@ pub trait Clock {
     /// has not been set.
     fn now(&mut self) -> Option<Timestamp>;
 
+    /// Milliseconds since the device started: never back, whatever the time is set to. For deadlines
+    /// of a device that does not know the time.
+    fn uptime_ms(&mut self) -> u64;
+
     /// Waits. Coming back early is harmless, and is how a push notice wakes the agent.
     async fn sleep_ms(&mut self, milliseconds: u64);
 }
@@ -24,6 +28,10 @@ pub trait Clock {
 impl<C: Clock + ?Sized> Clock for &mut C {
     fn now(&mut self) -> Option<Timestamp> {
         (**self).now()
+    }
+
+    fn uptime_ms(&mut self) -> u64 {
+        (**self).uptime_ms()
     }
 
     async fn sleep_ms(&mut self, milliseconds: u64) {

@@ -162,6 +162,12 @@ impl StoreError {
         self.kind == StoreKind::Full
     }
 
+    /// Whether it was called when it cannot be.
+    #[must_use]
+    pub fn is_out_of_order(&self) -> bool {
+        self.kind == StoreKind::OutOfOrder
+    }
+
     /// Whether the medium holds something else than was verified.
     #[must_use]
     pub fn is_mismatch(&self) -> bool {

@@ -16,6 +16,8 @@ pub enum Record {
     Authority,
     /// A firmware version that was tried and did not work: it is not installed again.
     RefusedFirmware,
+    /// Where an update stands, and which firmware is too old to be installed: at most 160 bytes.
+    Update,
     /// The secret that succeeded the one that the application gave, with eight bytes in hex before
     /// it that tell which one that was: given another one, the agent does not look at this record.
     Secret,
@@ -33,6 +35,7 @@ impl Record {
             Self::PreviousCertificate => "previous-certificate",
             Self::Authority => "authority",
             Self::RefusedFirmware => "refused-firmware",
+            Self::Update => "update",
             Self::Secret => "rotated-secret",
             Self::NextSecret => "next-secret",
         }

@@ -60,6 +60,10 @@ impl Clock for SkewedClock {
         Some(self.world.now().saturating_add(self.skew_s.get()?))
     }
 
+    fn uptime_ms(&mut self) -> u64 {
+        self.world.timeline().now_ms()
+    }
+
     async fn sleep_ms(&mut self, milliseconds: u64) {
         self.world.timeline().sleep_ms(milliseconds).await;
     }

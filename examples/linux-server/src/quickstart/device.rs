@@ -293,6 +293,10 @@ impl Clock for Uptime {
         Timestamp::from_unix(seconds)
     }
 
+    fn uptime_ms(&mut self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     async fn sleep_ms(&mut self, milliseconds: u64) {
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     }
