@@ -69,18 +69,6 @@ pub(crate) struct Told<'h> {
 }
 
 impl<'h> Told<'h> {
-    /// Of a head whose signature covers none of it.
-    pub(crate) fn uncovered(head: &'h impl Head, now: Timestamp) -> Self {
-        Self {
-            status: head.status(),
-            retry_after_s: retry_after(head.field("retry-after"), Some(now)),
-            etag: head.field("etag"),
-            location: head.field("location"),
-            encrypted: false,
-            covered: false,
-        }
-    }
-
     /// Of a head that has been verified.
     pub(crate) fn covered(head: &ResponseHead<'h>, now: Option<Timestamp>) -> Result<Self, Error> {
         let encrypted = match head.field("content-encoding") {

@@ -44,7 +44,10 @@ pub(crate) fn decode(digits: &[u8], room: &mut [u8]) -> Option<Decoded> {
     let mut slots = room.iter_mut();
     let (groups, rest) = digits.as_chunks();
     for group in groups {
-        for (byte, slot) in bytes_of(*group, &mut all).iter().zip(slots.by_ref().take(3)) {
+        for (byte, slot) in bytes_of(*group, &mut all)
+            .iter()
+            .zip(slots.by_ref().take(3))
+        {
             *slot = *byte;
         }
     }

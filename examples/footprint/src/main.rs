@@ -6,6 +6,8 @@
 #![no_std]
 #![no_main]
 
+#[cfg(feature = "client-config")]
+mod client;
 #[cfg(feature = "manifest")]
 mod manifest;
 #[cfg(feature = "original")]
@@ -72,6 +74,11 @@ fn run(exchange: &Exchange, buffers: &mut Buffers) -> Option<()> {
     original::device()?;
     #[cfg(feature = "signed")]
     signed::device(head, received, &mut buffers.record)?;
+    #[cfg(feature = "client-config")]
+    {
+        let (document, chunk) = buffers.record.split_at_mut_checked(2048)?;
+        client::device(black_box(&[exchange.response, exchange.response]), document, chunk)?;
+    }
     #[cfg(feature = "manifest")]
     manifest::device()?;
     #[cfg(feature = "server")]

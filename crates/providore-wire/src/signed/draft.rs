@@ -1,7 +1,8 @@
 //! Messages that are about to be signed.
 
 use super::{
-    Found, HeadError, Nonce, Question, REQUEST_FIELDS, RESPONSE_FIELDS, base, canonical::are_content,
+    Found, HeadError, Nonce, Question, REQUEST_FIELDS, RESPONSE_FIELDS, base,
+    canonical::are_content,
 };
 use crate::{DeviceId, Method, ParseError, ParseErrorKind, Target, Text, Timestamp};
 
@@ -48,7 +49,10 @@ impl<'a> RequestDraft<'a> {
         Self {
             method,
             target,
-            fields: Found::of_values(&REQUEST_FIELDS, values.map(|value| value.map(str::as_bytes))),
+            fields: Found::of_values(
+                &REQUEST_FIELDS,
+                values.map(|value| value.map(str::as_bytes)),
+            ),
         }
     }
 

@@ -1,18 +1,16 @@
 //! The head of a request.
 
+#[cfg(feature = "any-spelling")]
+use super::{CHALLENGE_FIELD, REQUEST_TAG, fields::Ours};
 use super::{
     Challenge, Found, HeadError, Nonce, Question, REQUEST_FIELDS, base,
     canonical::{self, CanonicalRequest, Parameters},
 };
 #[cfg(feature = "any-spelling")]
-use super::{CHALLENGE_FIELD, REQUEST_TAG, fields::Ours};
+use crate::message_signatures::{ComponentName, Derived, RequestParts, SignatureParameters};
 use crate::{
     DeviceId, FirmwareVersion, Method, ParseError, Signature, Target, Timestamp,
     digest_fields::DigestField,
-};
-#[cfg(feature = "any-spelling")]
-use crate::message_signatures::{
-    ComponentName, Derived, RequestParts, SignatureParameters,
 };
 
 /// The signed part of a request's head: a claim, until `providore-sign` has verified it.
@@ -199,7 +197,10 @@ impl<'a> RequestHead<'a> {
     ) -> Result<(), E> {
         #[cfg_attr(
             not(feature = "any-spelling"),
-            expect(clippy::infallible_destructuring_match, reason = "the feature has another")
+            expect(
+                clippy::infallible_destructuring_match,
+                reason = "the feature has another"
+            )
         )]
         let list = match &self.parameters {
             Parameters::Canonical(list) => list,

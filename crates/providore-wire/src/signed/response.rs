@@ -7,11 +7,11 @@ use super::{
 };
 #[cfg(feature = "any-spelling")]
 use super::{RESPONSE_TAG, fields::Ours};
-use crate::{DeviceId, ParseError, ParseErrorKind, Signature, Timestamp};
 #[cfg(feature = "any-spelling")]
 use crate::message_signatures::{
     Component, ComponentName, Derived, ResponseParts, SignatureParameters,
 };
+use crate::{DeviceId, ParseError, ParseErrorKind, Signature, Timestamp};
 
 /// The signed part of a response's head: a claim, until `providore-sign` has verified it.
 #[derive(Debug, Clone)]
@@ -175,7 +175,10 @@ impl<'a> ResponseHead<'a> {
     ) -> Result<(), E> {
         #[cfg_attr(
             not(feature = "any-spelling"),
-            expect(clippy::infallible_destructuring_match, reason = "the feature has another")
+            expect(
+                clippy::infallible_destructuring_match,
+                reason = "the feature has another"
+            )
         )]
         let list = match &self.parameters {
             Parameters::Canonical(list) => list,
