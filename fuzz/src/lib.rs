@@ -19,6 +19,7 @@ pub mod signed_exchange;
 pub mod signed_heads;
 pub mod structured;
 mod tampering;
+pub mod updates;
 pub mod values;
 
 /// A fuzz target.
@@ -63,6 +64,8 @@ targets! {
     structured::signature_input,
     structured::structured_dictionary,
     structured::structured_vs_sfv,
+    updates::update_agent,
+    updates::update_state,
     values::authorization,
     values::challenge,
     values::device_id,

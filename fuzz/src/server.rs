@@ -230,6 +230,7 @@ pub(crate) fn releases() -> Vec<Release> {
         file: None,
         config: None,
         next: next.map(name),
+        order: None,
     };
     vec![release("1.0.0", Some("2.0.0")), release("2.0.0", None)]
 }

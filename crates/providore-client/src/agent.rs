@@ -11,6 +11,8 @@ mod secret;
 mod settings;
 #[cfg(feature = "certificates")]
 mod time;
+#[cfg(feature = "update")]
+mod update;
 
 use providore_sign::MacKey;
 
@@ -24,6 +26,8 @@ pub use firmware::FirmwareStep;
 pub use secret::SecretStep;
 use secret::Secrets;
 pub use settings::{Buffers, Settings};
+#[cfg(feature = "update")]
+pub use update::{Boot, FirmwareFault};
 
 use crate::{Clock as _, Device, EntityTag, Error, Parts, ServerAddress, retry::below};
 use providore_wire::FirmwareVersion;
@@ -55,6 +59,10 @@ pub struct Agent<'b, K, P> {
     server: Option<ServerAddress>,
     tag: Option<EntityTag>,
     on_trial: Option<FirmwareVersion>,
+    #[cfg(feature = "update")]
+    update: update::Update<'b>,
+    /// Whether the attempt under way brought something that the next one need not bring again.
+    moved: bool,
     secrets: Secrets,
     failures: u32,
     owed_ms: u64,
@@ -90,6 +98,9 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             server: None,
             tag: None,
             on_trial: None,
+            #[cfg(feature = "update")]
+            update: update::Update::default(),
+            moved: false,
             secrets: Secrets::default(),
             failures: 0,
             owed_ms: 0,
@@ -115,7 +126,13 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
 
     /// Lives one day: configuration, certificate, firmware, secret, each tried
     /// [`Settings::attempts`] times. A step that fails does not keep the next from being tried.
+    ///
+    /// With authors and firmware on trial, the trial comes first, and nothing else as long as the
+    /// server is not heard.
     pub async fn day(&mut self) -> Day {
+        if let Some(trial) = self.trial_of_the_day().await {
+            return trial;
+        }
         Day {
             config: self.config_of_the_day().await,
             certificate: self.certificate_of_the_day().await,
@@ -124,7 +141,8 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         }
     }
 
-    /// Sleeps until the next day: [`Settings::interval_s`], a tenth more or less.
+    /// Sleeps until the next day: [`Settings::interval_s`], a tenth more or less; while firmware is
+    /// on trial, as long as a failure costs.
     pub async fn rest(&mut self) {
         let parts = self.platform.parts();
         let whole = u64::from(self.settings.interval_s).saturating_mul(1000);
@@ -132,6 +150,12 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         let milliseconds = whole
             .saturating_sub(whole.div_euclid(10))
             .saturating_add(spread);
+        let milliseconds = if self.trial_left_ms().is_some() {
+            // The next call waits what it owes.
+            0
+        } else {
+            milliseconds
+        };
         self.say(&Event::Resting { milliseconds });
         self.platform.parts().clock.sleep_ms(milliseconds).await;
     }
@@ -150,6 +174,45 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     #[must_use]
     pub const fn owed_ms(&self) -> u64 {
         self.owed_ms
+    }
+
+    /// What a day is that begins with firmware on trial; `None` if it goes on as any other.
+    #[cfg(feature = "update")]
+    async fn trial_of_the_day(&mut self) -> Option<Day> {
+        if !self.has_authors() || self.on_trial.is_some() {
+            return None;
+        }
+        let attempt = async |agent: &mut Self| agent.go_through_trial().await;
+        let firmware = match self.persist(Step::Firmware, attempt).await {
+            Some(Boot::Settled) => return None,
+            Some(Boot::Restart) => Some(FirmwareStep::Restart),
+            _ => None,
+        };
+        Some(Day {
+            config: None,
+            certificate: None,
+            firmware,
+            secret: None,
+        })
+    }
+
+    #[cfg(not(feature = "update"))]
+    #[expect(
+        clippy::unused_async,
+        reason = "the feature puts the real step in its place"
+    )]
+    async fn trial_of_the_day(&mut self) -> Option<Day> {
+        None
+    }
+
+    /// What a trial has left, if one is under way.
+    #[cfg(not(feature = "update"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "the feature puts the real one in its place"
+    )]
+    const fn trial_left_ms(&self) -> Option<u64> {
+        None
     }
 
     async fn config_of_the_day(&mut self) -> Option<ConfigStep> {
@@ -208,11 +271,15 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
                 step,
                 error: &error,
             });
+            let moved = core::mem::take(&mut self.moved);
+            if moved {
+                self.failures = 0;
+            }
             // A server that says when to come back has not been asked in vain.
             let asked_to_wait = error.answer().and_then(Error::retry_after_s).is_some();
             if asked_to_wait && patience > 0 {
                 patience = patience.saturating_sub(1);
-            } else {
+            } else if !moved {
                 attempts = attempts.saturating_sub(1);
             }
         }

@@ -195,6 +195,9 @@ impl<K: MacKey> Device<K> {
                 if let Some(tag) = question.unless() {
                     request = request.if_none_match(tag.as_str());
                 }
+                if let Some((range, tag)) = question.part() {
+                    request = request.range(range).if_range(tag.as_str());
+                }
                 let (headers, how) = session.sign(&request, moment)?;
                 Ok((headers, Asked(How::Signed(how))))
             }

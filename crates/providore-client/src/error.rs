@@ -175,6 +175,12 @@ pub enum BodyFault {
     /// in the `Original` dialect something else than the signed body does.
     #[error("location is not a firmware version, or not the one that was signed")]
     Location,
+    /// The image that the server has is another one than the manifest is about.
+    #[error("another image than the manifest is about")]
+    OtherImage,
+    /// Another part of the image than was asked for.
+    #[error("another part of the image than was asked for")]
+    OtherPart,
     /// The image does not begin with the magic bytes of this hardware.
     #[error("image with the wrong magic bytes")]
     ImageMagic,

@@ -17,7 +17,8 @@ use crate::{
 /// Something that a device asks of its server.
 ///
 /// Sealed: [`Config`](crate::Config), [`FirmwareCheck`](crate::FirmwareCheck),
-/// [`FirmwareDownload`](crate::FirmwareDownload), [`CertificateRequest`](crate::CertificateRequest)
+/// [`FirmwareDownload`](crate::FirmwareDownload), [`FirmwarePart`](crate::FirmwarePart),
+/// [`CertificateRequest`](crate::CertificateRequest)
 /// and [`CurrentCertificate`](crate::CurrentCertificate); in the `Signed` dialect also
 /// [`TimeCheck`](crate::TimeCheck), [`Report`](crate::Report) and [`NextSecret`](crate::NextSecret).
 pub trait Operation: sealed::Question {}
@@ -41,6 +42,10 @@ pub(crate) mod sealed {
         }
         fn target(&self) -> Target;
         fn unless(&self) -> Option<&EntityTag> {
+            None
+        }
+        /// The part that is asked for, of the representation of this tag.
+        fn part(&self) -> Option<(&str, &EntityTag)> {
             None
         }
         /// Media type and body.
@@ -200,6 +205,11 @@ impl<O: Operation> Exchange<O> {
             content_type: content.filter(|_| beside).map(|(kind, _)| kind),
             body: content.map_or(b"", |(_, body)| body),
         }
+    }
+
+    /// What was asked.
+    pub(crate) const fn operation(&self) -> &O {
+        &self.operation
     }
 
     /// The operation, to be asked anew.

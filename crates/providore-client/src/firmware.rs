@@ -1,5 +1,9 @@
 //! `GET /firmware/check` and `GET /firmware?version=V`.
 
+mod part;
+
+pub use part::FirmwarePart;
+
 use providore_sign::MacKey;
 use providore_wire::{FirmwareVersion, Route, Target as Parsed, Timestamp};
 
@@ -26,7 +30,7 @@ impl FirmwareCheck {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
-pub enum FirmwareOutcome {
+pub enum FirmwareOutcome<'b> {
     /// Nothing waits.
     UpToDate,
     /// This version waits.
@@ -36,6 +40,15 @@ pub enum FirmwareOutcome {
     /// Providore sends). There it stays a wish: the query of the download is not signed either, so
     /// the image is checked for itself.
     Offered(FirmwareVersion),
+    /// This version waits, and this is what its author says about it. Only in the `Signed` dialect.
+    ///
+    /// The server said so; that an author did, the manifest has to show.
+    Described {
+        /// The version.
+        version: FirmwareVersion,
+        /// The manifest, `COSE_Sign1` (RFC 9052), as the server has it.
+        manifest: &'b [u8],
+    },
 }
 
 impl Question for FirmwareCheck {
@@ -47,9 +60,9 @@ impl Question for FirmwareCheck {
 impl Operation for FirmwareCheck {}
 
 impl BufferedOperation for FirmwareCheck {
-    type Outcome<'b> = FirmwareOutcome;
+    type Outcome<'b> = FirmwareOutcome<'b>;
 
-    fn conclude(self, answer: SignedAnswer<'_, '_>) -> Result<FirmwareOutcome, Error> {
+    fn conclude<'b>(self, answer: SignedAnswer<'_, 'b>) -> Result<FirmwareOutcome<'b>, Error> {
         match answer.told.status {
             204 => {
                 answer.without_body()?;
@@ -61,6 +74,10 @@ impl BufferedOperation for FirmwareCheck {
                 let same = |place: &&[u8]| told.covered || body.ends_with(place);
                 let location = told.location.filter(same);
                 let version = location.and_then(offered).ok_or(BodyFault::Location)?;
+                if told.covered && told.status == 200 && is_cose(told.content_type) {
+                    let manifest = body;
+                    return Ok(FirmwareOutcome::Described { version, manifest });
+                }
                 Ok(FirmwareOutcome::Offered(version))
             }
             _ => Err(answer.declined()),
@@ -77,6 +94,13 @@ fn offered(location: &[u8]) -> Option<FirmwareVersion> {
         return None;
     }
     target.version().ok()?
+}
+
+/// `application/cose` (RFC 9052 section 11.4), whatever its parameters say.
+fn is_cose(content_type: Option<&[u8]>) -> bool {
+    let mut parts = content_type.unwrap_or_default().split(|byte| *byte == b';');
+    let essence = parts.next().unwrap_or_default().trim_ascii();
+    essence.eq_ignore_ascii_case(b"application/cose")
 }
 
 /// Asks for an image of a version; the answer is streamed, never buffered.
@@ -96,18 +120,7 @@ impl FirmwareDownload {
 
 impl Question for FirmwareDownload {
     fn target(&self) -> Target {
-        let mut target = target_of(Route::Firmware);
-        // 18 bytes and three for each of at most 64 always fit.
-        let _ = target.push_str("?version=");
-        for character in self.version.as_str().chars() {
-            let _ = match character {
-                '+' => target.push_str("%2B"),
-                ':' => target.push_str("%3A"),
-                ' ' => target.push_str("%20"),
-                _ => target.push(character),
-            };
-        }
-        target
+        image_target(&self.version)
     }
 }
 
@@ -149,6 +162,22 @@ impl<'a, K: MacKey> Opened<'a, K> {
         let FirmwareDownload { version, check } = operation;
         Ok(ReceivingImage::new(verifier, version, check))
     }
+}
+
+/// `/firmware?version=V`.
+fn image_target(version: &FirmwareVersion) -> Target {
+    let mut target = target_of(Route::Firmware);
+    // 18 bytes and three for each of at most 64 always fit.
+    let _ = target.push_str("?version=");
+    for character in version.as_str().chars() {
+        let _ = match character {
+            '+' => target.push_str("%2B"),
+            ':' => target.push_str("%3A"),
+            ' ' => target.push_str("%20"),
+            _ => target.push(character),
+        };
+    }
+    target
 }
 
 /// The target of a route without query.

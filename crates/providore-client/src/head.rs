@@ -1,5 +1,7 @@
 //! The head of an answer, and the header fields that operations look at.
 
+use core::fmt::Write as _;
+
 use providore_sign::content_coding;
 use providore_wire::{Text, Timestamp, signed::ResponseHead};
 
@@ -63,6 +65,8 @@ pub(crate) struct Told<'h> {
     pub(crate) retry_after_s: Option<u32>,
     pub(crate) etag: Option<&'h [u8]>,
     pub(crate) location: Option<&'h [u8]>,
+    pub(crate) content_type: Option<&'h [u8]>,
+    pub(crate) content_range: Option<&'h [u8]>,
     pub(crate) encrypted: bool,
     /// Whether the signature covers all of it, and binds it to the question.
     pub(crate) covered: bool,
@@ -81,6 +85,8 @@ impl<'h> Told<'h> {
             retry_after_s: retry_after(head.field("retry-after"), now),
             etag: head.field("etag"),
             location: head.field("location"),
+            content_type: head.field("content-type"),
+            content_range: head.field("content-range"),
             encrypted,
             covered: true,
         })
@@ -111,6 +117,19 @@ impl EntityTag {
         let text = core::str::from_utf8(value).ok()?;
         let mut tag = Text::new();
         (inner.iter().all(fits) && tag.push_str(text).is_ok()).then_some(Self(tag))
+    }
+
+    /// The tag of an image, by which `GET /firmware` knows it: its SHA-256 in hex.
+    #[must_use]
+    pub fn of_image(sha256: &[u8; 32]) -> Self {
+        let mut tag = Text::new();
+        // 66 characters always fit.
+        let _ = tag.push('"');
+        for byte in sha256 {
+            let _ = write!(tag, "{byte:02x}");
+        }
+        let _ = tag.push('"');
+        Self(tag)
     }
 
     /// The tag with its quotes.

@@ -52,6 +52,39 @@ impl ImageCheck {
         self.opening = Some(check);
         self
     }
+
+    /// Looks at what a manifest says.
+    #[cfg(feature = "update")]
+    pub(crate) const fn check_length(&self, length: u64) -> Result<(), BodyFault> {
+        if length > self.max_len {
+            return Err(BodyFault::TooLong {
+                limit: self.max_len,
+            });
+        }
+        if length < self.min_len {
+            return Err(BodyFault::ImageTooShort {
+                limit: self.min_len,
+            });
+        }
+        Ok(())
+    }
+
+    /// Looks at the first bytes of an image, at least [`Self::OPENING_LEN`] if it has as many.
+    #[cfg(feature = "update")]
+    pub(crate) fn check_opening(
+        &self,
+        bytes: &[u8],
+        version: &FirmwareVersion,
+    ) -> Result<(), BodyFault> {
+        let opening = bytes.get(..Self::OPENING_LEN).unwrap_or(bytes);
+        if !opening.starts_with(self.magic) {
+            return Err(BodyFault::ImageMagic);
+        }
+        match self.opening {
+            Some(check) if !check(opening, version) => Err(BodyFault::CheckedOut),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// An image on its way: each chunk goes through here, then to the slot.
@@ -69,8 +102,9 @@ pub struct ReceivingImage<'a, K> {
 
 /// An image of which signature, freshness, size and kind have been checked to the last byte.
 ///
-/// Only [`ReceivingImage::finish`] makes one, and [`FirmwareSlot::commit`](crate::FirmwareSlot)
-/// demands it by value: committing without checking does not compile.
+/// Only [`ReceivingImage::finish`] makes one, and the agent from an author's manifest, when all of
+/// its chunks have been verified; [`FirmwareSlot::commit`](crate::FirmwareSlot)
+/// demands it by value, so that committing without checking does not compile.
 ///
 /// ```compile_fail
 /// let forged = providore_client::VerifiedImage { length: 4096 };
@@ -178,6 +212,22 @@ impl<K> fmt::Debug for ReceivingImage<'_, K> {
 }
 
 impl VerifiedImage {
+    /// An image that this device may install, of which every chunk has been compared with what its
+    /// author signed.
+    #[cfg(feature = "update")]
+    pub(crate) fn of_author(
+        admitted: &providore_pki::manifest::AdmittedManifest<'_>,
+        created: Timestamp,
+    ) -> Self {
+        let contents = admitted.manifest().contents();
+        Self {
+            version: contents.version().clone(),
+            length: contents.image_len(),
+            digest: *contents.image_sha256(),
+            created,
+        }
+    }
+
     /// The version that was asked for.
     #[must_use]
     pub const fn version(&self) -> &FirmwareVersion {

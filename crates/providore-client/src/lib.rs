@@ -32,11 +32,12 @@
 //! | [`Moment`] | when it asks: a clock and a nonce |
 //! | [`Exchange`] | one question and its answer, without I/O; [`Receiving`], [`ReceivingImage`] |
 //! | [`Config`], [`FirmwareCheck`], [`FirmwareDownload`], [`CertificateRequest`], [`CurrentCertificate`] | what can be asked |
-//! | [`TimeCheck`], [`Report`], [`NextSecret`] | what can be asked in the `Signed` dialect alone |
+//! | [`FirmwarePart`], [`TimeCheck`], [`Report`], [`NextSecret`] | what can be asked in the `Signed` dialect alone |
 //! | [`VerifiedConfig`], [`VerifiedImage`], [`VerifiedPem`], [`VerifiedSecret`] | proofs, which nobody else can make |
 //! | [`Agent`] | the device's day on top of these, plain `async` |
 //! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |
 //! | [`Error`], [`AgentError`], [`RetryPolicy`] | why not, and when again |
+//! | `UpdateState`, `Boot` | where an update stands (feature `update`) |
 //! | `memory` | the platform in memory, with power cuts |
 //!
 //! Nothing unsigned is acted upon: an error that anybody can have sent delays, and no more. In the
@@ -48,6 +49,7 @@
 //! |---|---|
 //! | `alloc` | errors of transports and stores keep their cause |
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
+//! | `update` | firmware by an author's key: resumed, tried, rolled back, reported |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
 //!
@@ -78,11 +80,15 @@ mod reqwest;
 mod retry;
 mod secret;
 mod time;
+#[cfg(feature = "update")]
+mod update;
 
 pub use agent::{
     Agent, AgentError, Buffers, CertificateStep, ConfigStep, Day, Event, FirmwareStep, SecretStep,
     Settings, Step,
 };
+#[cfg(feature = "update")]
+pub use agent::{Boot, FirmwareFault};
 #[cfg(feature = "certificates")]
 pub use agent::{CertificateFault, Identity};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
@@ -90,7 +96,7 @@ pub use config::{Config, ConfigOutcome, VerifiedConfig};
 pub use device::Device;
 pub use error::{BodyFault, Error, HeadError};
 pub use exchange::{BufferedOperation, Exchange, Operation, Receiving, Request, SignedAnswer};
-pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome};
+pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome, FirmwarePart};
 pub use head::{BorrowedHead, EntityTag, Head};
 pub use image::{ImageCheck, ReceivingImage, VerifiedImage};
 pub use moment::Moment;
@@ -105,3 +111,5 @@ pub use reqwest::{ReqwestSettings, ReqwestTransport};
 pub use retry::{Entropy, RetryPolicy};
 pub use secret::{NextSecret, VerifiedSecret};
 pub use time::TimeCheck;
+#[cfg(feature = "update")]
+pub use update::{Reason, Release, UpdatePhase, UpdateState, UpdateStateError};

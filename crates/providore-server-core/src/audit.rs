@@ -8,7 +8,7 @@ use providore_wire::{
     DeviceId, ParseError, Route, original::HeadError, signed::HeadError as SignedHeadError,
 };
 
-use crate::StoreError;
+use crate::{Failure, StoreError};
 
 /// Something that an operator may want to know.
 ///
@@ -52,6 +52,14 @@ pub enum Event<'a> {
         device: &'a DeviceId,
         /// One JSON object in one line.
         report: &'a str,
+    },
+    /// A release of its record failed on a device: it is not offered to it again until the operator
+    /// says so.
+    FirmwareFailed {
+        /// The device.
+        device: &'a DeviceId,
+        /// Which release, and what the device says of it.
+        failure: &'a Failure,
     },
     /// A device used its next secret for the first time: the old one counts no more.
     SecretReplaced {

@@ -42,6 +42,10 @@ struct Next {
 }
 
 /// One firmware version of a device: what to run with it, and what comes after it.
+///
+/// What comes after a release is said by [`order`](Self::order), where the author of the firmware
+/// has signed it, and by [`next`](Self::next) where it is not, and for devices of the `Original`
+/// dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "stores write it as a literal")]
 pub struct Release {
@@ -55,6 +59,54 @@ pub struct Release {
     pub config: Option<FileName>,
     /// The version that a device running this one shall install.
     pub next: Option<FirmwareVersion>,
+    /// Its place among the releases for this hardware; `None` for a release without a manifest.
+    pub order: Option<Order>,
+}
+
+/// The place of a release among those for its hardware, as its manifest says it.
+///
+/// ```
+/// use providore_server_core::Order;
+///
+/// let order = Order::new(7, 4).unwrap(); // the seventh, for devices that have the fourth at least
+/// assert!(order.may_follow(4) && order.may_follow(6));
+/// assert!(!order.may_follow(3) && !order.may_follow(7));
+/// assert_eq!(Order::new(7, 7), None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Order {
+    sequence: u64,
+    minimum: u64,
+}
+
+impl Order {
+    /// The sequence number, counted from 1, and the lowest one that may upgrade directly; `None`
+    /// where no manifest says that: a release 0, or one that no lower one can reach.
+    #[must_use]
+    pub const fn new(sequence: u64, minimum: u64) -> Option<Self> {
+        if minimum < sequence {
+            return Some(Self { sequence, minimum });
+        }
+        None
+    }
+
+    /// The sequence number: what is newer has a higher one.
+    #[must_use]
+    pub const fn sequence(self) -> u64 {
+        self.sequence
+    }
+
+    /// The lowest sequence number that may upgrade directly; 0 is any, also none.
+    #[must_use]
+    pub const fn minimum(self) -> u64 {
+        self.minimum
+    }
+
+    /// Whether a device at `sequence` may install the release next; 0 is a device that has none.
+    #[must_use]
+    pub const fn may_follow(self, sequence: u64) -> bool {
+        self.minimum <= sequence && sequence < self.sequence
+    }
 }
 
 /// The certificate that a device may have. All of it is written by the server; nothing is copied
@@ -200,6 +252,44 @@ impl Device {
         running
             .and_then(|version| self.release(version))
             .or_else(|| self.releases.last())
+    }
+
+    /// What a device that runs this version, with this sequence number, shall install next, if it is
+    /// none of those that failed on it.
+    ///
+    /// Of what its author has signed for its hardware it is the newest that may follow directly.
+    /// From there the next question leads on: a release that needs another one first is reached
+    /// over that one. A device at 0, which has nothing signed, and for which nothing signed waits, is
+    /// led along [`Release::next`], or to the newest if its version is not in the record. From signed
+    /// firmware no way leads to what nobody has signed.
+    pub(crate) fn next_release(
+        &self,
+        running: Option<&FirmwareVersion>,
+        sequence: u64,
+        has_failed: impl Fn(&FirmwareVersion) -> bool,
+    ) -> Option<&Release> {
+        let is_open =
+            |release: &&Release| running != Some(&release.version) && !has_failed(&release.version);
+        let hardware = &self.release_for(running)?.hardware;
+        let places = self
+            .releases
+            .iter()
+            .filter(|release| release.hardware == *hardware);
+        let signed = places
+            .filter(is_open)
+            .filter_map(|release| Some((release.order?, release)))
+            .filter(|(order, _)| order.may_follow(sequence))
+            .max_by_key(|(order, _)| order.sequence());
+        if signed.is_some() || sequence > 0 {
+            return signed.map(|(_, release)| release);
+        }
+        let unsigned = match running.and_then(|version| self.release(version)) {
+            Some(known) => known.next.as_ref().and_then(|next| self.release(next)),
+            None => self.releases.last(),
+        };
+        unsigned
+            .filter(|release| release.order.is_none())
+            .filter(is_open)
     }
 
     /// The release with this version.

@@ -4,22 +4,27 @@
 //! devices.json                    all devices and their secrets (0600); every generation is read
 //! configStore/ID/FILE             FILE = `config` of the release, else config.json
 //! firmwareStore/TYPE/VERSION/FILE FILE = `file` of the release, else the only file there
+//! firmwareStore/TYPE/VERSION/release.manifest  what its author signed, if he did
+//! failureStore/ID/VERSION         a release that failed on a device
 //! certificateStore/issued.jsonl   what was issued and revoked; grows at its end only
 //! certificateStore/ID.cert.pem    certificates of an original server, read where the log has none
 //! ```
 //!
-//! Changes on disk are seen without a restart: images at the next request; configurations, devices
+//! Changes on disk are seen without a restart: images, manifests and failures at the next request; configurations, devices
 //! and the log after the next [`JsonStore::refresh`]. Unix only.
 
 mod changes;
 mod devices;
+mod failures;
 mod files;
 mod image;
 mod log;
+mod manifest;
 mod records;
 mod store;
 
 pub use devices::{DeviceEdit, LoadError};
 pub use files::{file_mode_is_private, write_private};
 pub use image::FileImage;
+pub use manifest::MANIFEST_FILE;
 pub use store::{JsonStore, Layout};

@@ -33,7 +33,7 @@
 //! | [`Request`], [`Moment`], [`Response`], [`Body`] | what goes in and what comes out |
 //! | [`Start`] | when a server began: what it cannot remember is older |
 //! | [`DeviceStore`], [`ConfigStore`], [`FirmwareStore`], [`CertificateLog`] | what to implement for a storage of your own |
-//! | [`Device`], [`Release`], [`Issued`], [`Document`] | what is stored |
+//! | [`Device`], [`Release`], [`Failure`], [`Issued`], [`Document`] | what is stored |
 //! | [`MemoryStore`] | all stores in memory |
 //! | `json_files` | all stores in the files of the first Providore |
 //! | [`Audit`], [`Event`] | what the operator learns |
@@ -52,6 +52,7 @@ extern crate std;
 mod admission;
 mod audit;
 mod device;
+mod failure;
 #[cfg(feature = "json-files")]
 pub mod json_files;
 mod memory;
@@ -66,7 +67,8 @@ pub use providore_wire::Dialect;
 
 pub use admission::{Admission, Unlimited};
 pub use audit::{Audit, Event, Reason, Unheard};
-pub use device::{CertificatePolicy, Device, FileName, Release};
+pub use device::{CertificatePolicy, Device, FileName, Order, Release};
+pub use failure::Failure;
 pub use memory::{MemoryImage, MemoryStore};
 pub use request::{Moment, Request, Start};
 pub use response::{Body, Response};

@@ -12,8 +12,8 @@ use providore_pki::{SerialNumber, crl::Revocation};
 use providore_wire::{DeviceId, Dialect, FirmwareVersion, Timestamp};
 
 use crate::{
-    CertificateLog, ConfigStore, Device, DeviceStore, Document, FirmwareStore, Image, Issued,
-    Release, StoreError, not_revoked, revoked_at,
+    CertificateLog, ConfigStore, Device, DeviceStore, Document, Failure, FirmwareStore, Image,
+    Issued, Release, StoreError, not_revoked, revoked_at,
 };
 
 /// Devices, configurations, images and certificates in memory.
@@ -40,6 +40,8 @@ struct Inner {
     devices: BTreeMap<DeviceId, Arc<Device>>,
     configs: BTreeMap<(DeviceId, Option<FirmwareVersion>), Document>,
     images: BTreeMap<(FirmwareVersion, FirmwareVersion), MemoryImage>,
+    manifests: BTreeMap<(FirmwareVersion, FirmwareVersion), Bytes>,
+    failures: BTreeMap<DeviceId, BTreeMap<FirmwareVersion, Failure>>,
     issued: BTreeMap<DeviceId, Vec<Arc<Issued>>>,
     serials: BTreeSet<SerialNumber>,
     revoked: Vec<Revocation>,
@@ -85,6 +87,17 @@ impl MemoryStore {
             .await
             .images
             .insert((hardware, version), image);
+    }
+
+    /// Adds or replaces the manifest of a version for a type of hardware.
+    pub async fn put_manifest(
+        &self,
+        hardware: FirmwareVersion,
+        version: FirmwareVersion,
+        manifest: impl Into<Bytes>,
+    ) {
+        let manifests = &mut self.inner.lock().await.manifests;
+        manifests.insert((hardware, version), manifest.into());
     }
 }
 
@@ -138,6 +151,36 @@ impl FirmwareStore for MemoryStore {
     async fn image(&self, release: &Release) -> Result<Option<MemoryImage>, StoreError> {
         let name = (release.hardware.clone(), release.version.clone());
         Ok(self.inner.lock().await.images.get(&name).cloned())
+    }
+
+    async fn manifest(&self, release: &Release) -> Result<Option<Bytes>, StoreError> {
+        let name = (release.hardware.clone(), release.version.clone());
+        Ok(self.inner.lock().await.manifests.get(&name).cloned())
+    }
+
+    async fn failures(&self, device: &DeviceId) -> Result<Vec<Failure>, StoreError> {
+        let inner = self.inner.lock().await;
+        let failures = inner.failures.get(device).into_iter();
+        Ok(failures.flat_map(BTreeMap::values).cloned().collect())
+    }
+
+    async fn note_failure(&self, device: &DeviceId, failure: &Failure) -> Result<(), StoreError> {
+        let failures = &mut self.inner.lock().await.failures;
+        let failures = failures.entry(device.clone()).or_default();
+        let known = failures.entry(failure.version.clone());
+        known.or_insert_with(|| failure.clone());
+        Ok(())
+    }
+
+    async fn forget_failure(
+        &self,
+        device: &DeviceId,
+        version: &FirmwareVersion,
+    ) -> Result<(), StoreError> {
+        if let Some(failures) = self.inner.lock().await.failures.get_mut(device) {
+            failures.remove(version);
+        }
+        Ok(())
     }
 }
 

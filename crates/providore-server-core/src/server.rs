@@ -253,14 +253,14 @@ where
         };
         match (route, asked.method()) {
             (Route::CertificateRequest, Method::Post) => self.issue(asked, moment).await,
-            (Route::Report, Method::Post) => Ok(self.report(asked)),
+            (Route::Report, Method::Post) => self.report(asked, moment).await,
             (Route::CertificateRequest | Route::Report, _) => Ok(method_not_allowed("POST")),
             (_, Method::Options) => Ok(Response::empty(204).with("allow", "GET, HEAD")),
             (_, method) if !matches!(method, Method::Get | Method::Head) => {
                 Ok(method_not_allowed("GET, HEAD"))
             }
             (Route::Config, _) => self.config(asked, moment).await,
-            (Route::FirmwareCheck, _) => Ok(Self::firmware_check(asked)),
+            (Route::FirmwareCheck, _) => self.firmware_check(asked).await,
             (Route::Firmware, _) => self.firmware(asked, target).await,
             (Route::Certificate, _) => self.certificate(asked).await,
             (Route::Time, _) => Ok(Response::empty(204)),

@@ -8,9 +8,9 @@ use core::{fmt, future::Future};
 
 use bytes::Bytes;
 use providore_pki::{SerialNumber, crl::Revocation};
-use providore_wire::{DeviceId, Dialect, Timestamp};
+use providore_wire::{DeviceId, Dialect, FirmwareVersion, Timestamp};
 
-use crate::{Device, Release};
+use crate::{Device, Failure, Release};
 
 /// Finds devices, and keeps what became of their dialects and secrets.
 ///
@@ -74,7 +74,11 @@ pub trait ConfigStore: Send + Sync {
     ) -> impl Future<Output = Result<Option<Document>, StoreError>> + Send;
 }
 
-/// Finds firmware images.
+/// Finds firmware images and their manifests, and remembers which release failed on which device.
+///
+/// # Security
+/// A [`note_failure`](Self::note_failure) that is ready before it is durable lets a power cut forget
+/// it, and the device is led into the same failure again.
 pub trait FirmwareStore: Send + Sync {
     /// An image that can be read in pieces.
     type Image: Image;
@@ -87,6 +91,50 @@ pub trait FirmwareStore: Send + Sync {
         &self,
         release: &Release,
     ) -> impl Future<Output = Result<Option<Self::Image>, StoreError>> + Send;
+
+    /// The manifest of a release, as its author has signed it: at most
+    /// [`Manifest::MAX_LEN`](providore_pki::manifest::Manifest::MAX_LEN) bytes. `None` if it was
+    /// published without one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be told.
+    fn manifest(
+        &self,
+        release: &Release,
+    ) -> impl Future<Output = Result<Option<Bytes>, StoreError>> + Send;
+
+    /// The releases that failed on a device, in any order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be told.
+    fn failures(
+        &self,
+        device: &DeviceId,
+    ) -> impl Future<Output = Result<Vec<Failure>, StoreError>> + Send;
+
+    /// Writes down that a release failed on a device; of one that is there already the first
+    /// failure stays.
+    ///
+    /// A server only notes releases in the device's record, so that there are never more of them
+    /// than it has releases. All devices of a fleet may come at once.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it is not written down.
+    fn note_failure(
+        &self,
+        device: &DeviceId,
+        failure: &Failure,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Forgets that a release failed on a device, if it did; durable when this is ready.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is forgotten.
+    fn forget_failure(
+        &self,
+        device: &DeviceId,
+        version: &FirmwareVersion,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// An open firmware image. What it is does not change while it is open, whatever happens to its

@@ -201,6 +201,7 @@ pub fn stocked_with(mut device: Device) -> MemoryStore {
         file: None,
         config: None,
         next: next.map(name),
+        order: None,
     };
     device.releases = vec![release("1.0.0", Some("2.0.0")), release("2.0.0", None)];
     let store = MemoryStore::default();

@@ -6,16 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use providore_pki::crl::Revocation;
 use providore_server_core::{
-    CertificateLog, ConfigStore, Device, DeviceStore, Document, FirmwareStore, Image, Issued,
-    Release, StoreError,
+    CertificateLog, ConfigStore, Device, DeviceStore, Document, Failure, FirmwareStore, Image,
+    Issued, Release, StoreError,
 };
-use providore_wire::{DeviceId, Dialect, Timestamp};
+use providore_wire::{DeviceId, Dialect, FirmwareVersion, Timestamp};
 
 /// A store that several servers share, one after the other or at once: a clone is the same store.
 ///
 /// Whatever is named in [`fail`](Self::fail) fails until [`heal`](Self::heal): `device`,
 /// `pin_dialect`, `promote_secret`, `config`, `image`, `read` (of an image), `tear` (an image reads
-/// as zeros), `append`, `issued`, `revoke`, `revocations`.
+/// as zeros), `manifest`, `failures`, `note_failure`, `forget_failure`, `append`, `issued`, `revoke`, `revocations`.
 #[derive(Debug)]
 pub struct SharedStore<S> {
     inner: Arc<S>,
@@ -111,6 +111,30 @@ impl<S: FirmwareStore> FirmwareStore for SharedStore<S> {
         let image = self.inner.image(release).await?;
         let faults = self.faults.clone();
         Ok(image.map(|inner| SharedImage { inner, faults }))
+    }
+
+    async fn manifest(&self, release: &Release) -> Result<Option<Bytes>, StoreError> {
+        self.faults.check("manifest")?;
+        self.inner.manifest(release).await
+    }
+
+    async fn failures(&self, device: &DeviceId) -> Result<Vec<Failure>, StoreError> {
+        self.faults.check("failures")?;
+        self.inner.failures(device).await
+    }
+
+    async fn note_failure(&self, device: &DeviceId, failure: &Failure) -> Result<(), StoreError> {
+        self.faults.check("note_failure")?;
+        self.inner.note_failure(device, failure).await
+    }
+
+    async fn forget_failure(
+        &self,
+        device: &DeviceId,
+        version: &FirmwareVersion,
+    ) -> Result<(), StoreError> {
+        self.faults.check("forget_failure")?;
+        self.inner.forget_failure(device, version).await
     }
 }
 

@@ -252,7 +252,8 @@ fn author_key(path: &Path) -> Result<SoftwareKey, Failure> {
     }
 }
 
-fn public_key(path: &Path) -> Result<PublicKey, Failure> {
+/// The public key in a file.
+pub(crate) fn public_key(path: &Path) -> Result<PublicKey, Failure> {
     let text = read_text(path)?;
     let place = path.display();
     PublicKey::from_spki_pem(&text)

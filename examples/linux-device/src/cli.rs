@@ -46,9 +46,11 @@ pub(crate) enum Command {
     /// Get and install new firmware, if some waits; or, for its author, sign and verify manifests
     #[command(
         after_help = "Example:\n  providore-device firmware --firmware-dir /opt/app/firmware \
-                      --hook /opt/app/restart\n\nThe commands below it are for the author of \
-                      firmware and ask no server. Neither the server nor the installation of \
-                      firmware looks at manifests yet."
+                      --hook /opt/app/restart \\\n      --hardware gateway-2 --author-key \
+                      author.pub.pem --author-key second.pub.pem\n\nWith --author-key nothing is \
+                      installed that none of these authors has signed for this hardware, whoever the \
+                      server is; without it the server is trusted.\n\nThe commands below it are for \
+                      the author of firmware and ask no server."
     )]
     Firmware(FirmwareArgs),
     /// Get the secret that is to replace the present one, if one waits; not while `run` is running,
@@ -225,6 +227,20 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "VERSION")]
     pub(crate) firmware_version: Option<String>,
 
+    /// Public key of an author of firmware (PEM, from `firmware keygen`): install only what one of
+    /// them has signed; up to four times
+    #[arg(long, global = true, value_name = "FILE", action = ArgAction::Append)]
+    pub(crate) author_key: Vec<PathBuf>,
+
+    /// Hardware of this machine, as authors name it in `firmware sign --type`
+    #[arg(long = "hardware", global = true, value_name = "TYPE")]
+    pub(crate) own_hardware: Option<String>,
+
+    /// Number of the release that this machine had at first, as in `firmware sign --sequence`:
+    /// nothing older is installed [default: 0]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) firmware_sequence: Option<u64>,
+
     /// Folder for what has no path of its own [default: /var/lib/providore-client for root, else
     /// ~/.local/state/providore-client]
     #[arg(long, global = true, value_name = "DIR")]
@@ -277,6 +293,13 @@ Hook: run with PROVIDORE_EVENT=config|certificate|firmware and PROVIDORE_PATH, t
 changed (for firmware also PROVIDORE_VERSION). New firmware is on trial until the hook ends:
 with exit code 0 it stays, otherwise the previous one is put back and that version is not
 installed again. Without a hook it stays.
+
+Authors of firmware: with --author-key (in the file a list, `author-key: [a.pub.pem, b.pub.pem]`)
+and --hardware, firmware is installed only if its manifest is signed by one of them, is for this
+hardware and newer than all that was installed. Each chunk is checked before it is written, and an
+interrupted download goes on where it ended. What was tried and did not work is told to the server.
+Give two keys at least: a key is revoked by not being given any more. Without --author-key whoever
+holds the server decides what runs here.
 
 Whom certificates are checked against: the chain must lead to the CA pinned in STATE, at first to
 that in --ca; if it does not, to the one the server shows at /certificates/ca.pem, which is then

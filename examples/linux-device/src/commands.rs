@@ -3,10 +3,11 @@
 mod live;
 
 use providore_client::{
-    Agent, Buffers, CertificateStep, ConfigStep, Device, FirmwareSlot as _, FirmwareStep,
-    FixedAddress, Identity, ImageCheck, Platform, Record, ReqwestSettings, ReqwestTransport,
-    SecretStep, Settings as AgentSettings, Storage as _,
+    Agent, Buffers, CertificateStep, ConfigStep, Device, FirmwareStep, FixedAddress, Identity,
+    ImageCheck, Parts, Platform, ReqwestSettings, ReqwestTransport, SecretStep,
+    Settings as AgentSettings,
 };
+use providore_pki::manifest::{AuthorKeys, ChunkSize};
 use providore_sign::{SoftwareKey, original};
 use providore_wire::FirmwareVersion;
 use serde_json::json;
@@ -20,7 +21,7 @@ use crate::{
     keys::KeyFile,
     output::{self, Output},
     random::SystemRandom,
-    settings::Settings,
+    settings::{Authors, Settings},
     slot::FileSlot,
     store::FileStorage,
 };
@@ -54,15 +55,19 @@ pub(crate) async fn run(
         Command::Config | Command::Firmware(_) | Command::Secret => None,
     };
     let mut key = key_file.as_ref().map(|file| file.key.clone());
-    let (mut chunk, mut document) = (vec![0; DOCUMENT_LEN], vec![0; DOCUMENT_LEN]);
+    let chunk_len = match settings.authors {
+        Some(_) => ChunkSize::MAX.bytes() as usize,
+        None => DOCUMENT_LEN,
+    };
+    let (mut chunk, mut document) = (vec![0; chunk_len], vec![0; DOCUMENT_LEN]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,
     };
     let mut report = output::log;
     let device = device(settings, &platform)?;
-    let mut agent =
-        Agent::new(device, platform, agent_settings(settings), buffers).with_report(&mut report);
+    let agent = Agent::new(device, platform, agent_settings(settings), buffers);
+    let mut agent = with_authors(agent, settings)?.with_report(&mut report);
     if let Some(key) = &mut key {
         agent = agent.with_identity(Identity::new(key));
     }
@@ -146,10 +151,18 @@ impl Host<'_> {
     }
 
     async fn after_firmware(&mut self, step: &FirmwareStep) -> Result<(), Failure> {
-        let FirmwareStep::OnTrial(version) = step else {
-            let object = json!({"event": "firmware", "changed": false});
-            self.output.result("Firmware is current", &object);
-            return Ok(());
+        let version = match step {
+            FirmwareStep::OnTrial(version) => version,
+            FirmwareStep::Refused(version) => {
+                let message = format!("firmware {version} is not installed");
+                let why = "no author whom this machine trusts has signed it for this machine now";
+                return Err(Failure::not_verified(message, why));
+            }
+            _ => {
+                let object = json!({"event": "firmware", "changed": false});
+                self.output.result("Firmware is current", &object);
+                return Ok(());
+            }
         };
         let path = self.agent.platform_mut().slot.current();
         if let Err(failure) = self.call_hook("firmware", &path, Some(version)).await {
@@ -249,12 +262,24 @@ fn agent_settings(settings: &Settings) -> AgentSettings {
     agent
 }
 
+fn with_authors<'a, P: Parts>(
+    agent: Agent<'a, SoftwareKey, P>,
+    settings: &'a Settings,
+) -> Result<Agent<'a, SoftwareKey, P>, Failure> {
+    let Some(Authors { keys, hardware }) = &settings.authors else {
+        return Ok(agent);
+    };
+    let keys = AuthorKeys::new(keys);
+    let keys = keys.map_err(|error| Failure::usage(format!("author-key: {error}")))?;
+    let agent = agent.with_authors(keys, hardware);
+    Ok(agent.with_installed_sequence(settings.firmware_sequence))
+}
+
 /// A trial that was never judged (the machine went down in it) is judged now, by the same hook.
 async fn judge_left_over(platform: &mut HostPlatform, settings: &Settings) -> Result<(), Failure> {
     if !platform.slot.is_on_trial() {
         return Ok(());
     }
-    let failed = |error| Failure::local("the trial of new firmware cannot be ended", error);
     let (path, version) = (platform.slot.current(), platform.slot.version());
     let change = Change {
         event: "firmware",
@@ -265,15 +290,29 @@ async fn judge_left_over(platform: &mut HostPlatform, settings: &Settings) -> Re
         Some(hook) => hook::run(hook, &change).await,
         None => true,
     };
-    if good {
-        return platform.slot.confirm().await.map_err(failed);
-    }
-    if let Some(version) = &version {
-        let record = version.as_str().as_bytes();
-        let stored = platform.storage.store(Record::RefusedFirmware, record);
-        stored.await.map_err(failed)?;
-    }
-    platform.slot.roll_back().await.map_err(failed)
+    // An agent of its own: the device's version is known only afterwards.
+    let device = device(settings, platform)?;
+    let (mut chunk, mut document, mut report) = ([0; 1024], [0; 1024], output::log);
+    let buffers = Buffers {
+        chunk: &mut chunk,
+        document: &mut document,
+    };
+    let platform = Platform {
+        transport: &mut platform.transport,
+        locator: FixedAddress::new(settings.server.clone()),
+        slot: &mut platform.slot,
+        storage: &mut platform.storage,
+        clock: &mut platform.clock,
+        entropy: SystemRandom::new()?,
+    };
+    let agent = Agent::new(device, platform, agent_settings(settings), buffers);
+    let mut agent = with_authors(agent, settings)?.with_report(&mut report);
+    let judged = if good {
+        agent.confirm_firmware().await
+    } else {
+        agent.reject_firmware().await
+    };
+    judged.map_err(|error| Failure::local("the trial of new firmware cannot be ended", error))
 }
 
 const DOCUMENT_LEN: usize = 64 * 1024;

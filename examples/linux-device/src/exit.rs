@@ -97,7 +97,9 @@ fn code_of(error: &AgentError) -> u8 {
         | AgentError::Certificate(CertificateFault::Key(_) | CertificateFault::Request(_)) => LOCAL,
         AgentError::Answer(answer) if answer.is_unauthorized() => REFUSED,
         AgentError::Answer(answer) if answer.is_unverified() => NOT_VERIFIED,
-        AgentError::Certificate(CertificateFault::Chain(_)) => NOT_VERIFIED,
+        AgentError::Firmware(_) | AgentError::Certificate(CertificateFault::Chain(_)) => {
+            NOT_VERIFIED
+        }
         _ => MAY_PASS,
     }
 }

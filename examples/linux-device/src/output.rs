@@ -59,6 +59,20 @@ pub(crate) fn log(event: &Event<'_>) {
             info!("firmware {version} waits, but did not work before");
         }
         Event::FirmwareCommitted(version) => info!("firmware {version} written"),
+        Event::FirmwareResumed { kept } => info!("{kept} bytes of it are here already"),
+        Event::FirmwareConfirmed(version) => info!("firmware {version} stays"),
+        Event::FirmwareRolledBack { version, reason } => {
+            warn!("firmware {version} was taken back: {reason}");
+        }
+        Event::FirmwareRefused { version, fault } => {
+            warn!("firmware {version} is not installed: {}", story(*fault));
+        }
+        Event::UpdateStateLost(error) => {
+            warn!(
+                "which firmware was installed is forgotten: {}",
+                story(*error)
+            );
+        }
         Event::SecretReceived => info!("another secret waits"),
         Event::SecretReplaced => info!("the secret has been replaced"),
         Event::SecretForgotten => info!("the secret stays: the server took the next one back"),

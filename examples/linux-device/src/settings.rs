@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use providore_client::ServerAddress;
+use providore_pki::{PublicKey, manifest::AuthorKeys};
 use providore_sign::SoftwareKey;
-use providore_wire::{DeviceId, Dialect, FirmwareVersion};
+use providore_wire::{DeviceId, Dialect, FirmwareVersion, HardwareType};
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::{cli::Options, exit::Failure, files, yaml::SettingsFile};
+use crate::{author, cli::Options, exit::Failure, files, yaml::SettingsFile};
 
 /// Everything the commands go by.
 pub(crate) struct Settings {
@@ -25,9 +26,18 @@ pub(crate) struct Settings {
     pub(crate) firmware_dir: Option<PathBuf>,
     pub(crate) firmware_version: Option<FirmwareVersion>,
     pub(crate) initial_version: FirmwareVersion,
+    pub(crate) authors: Option<Authors>,
+    pub(crate) firmware_sequence: u64,
     pub(crate) state_dir: PathBuf,
     pub(crate) hook: Option<String>,
     pub(crate) interval_s: u32,
+}
+
+/// Whose firmware is installed, and for which hardware.
+#[derive(Debug)]
+pub(crate) struct Authors {
+    pub(crate) keys: Vec<PublicKey>,
+    pub(crate) hardware: HardwareType,
 }
 
 impl Settings {
@@ -55,11 +65,22 @@ impl Settings {
             (None, Some(name)) => Some(parse(&name, "dialect")?),
             (None, None) => None,
         };
+        let dialect = dialect(named, first_providore)?;
+        let paths = match (options.author_key, file.author_key) {
+            (flags, Some(entries)) if flags.is_empty() => entries,
+            (flags, _) => flags,
+        };
+        let hardware = options.own_hardware.or(file.hardware);
         Ok(Self {
+            authors: authors(&paths, hardware, dialect)?,
+            firmware_sequence: options
+                .firmware_sequence
+                .or(file.firmware_sequence)
+                .unwrap_or(0),
             server: parse(&server, "server")?,
             device: parse(&device, "device-id")?,
             key,
-            dialect: dialect(named, first_providore)?,
+            dialect,
             first_providore,
             insecure,
             ca: options.ca.or(file.ca),
@@ -81,6 +102,30 @@ impl Settings {
             state_dir,
         })
     }
+}
+
+/// One without the other is a mistake that nobody may find out about later.
+fn authors(
+    paths: &[PathBuf],
+    hardware: Option<String>,
+    dialect: Dialect,
+) -> Result<Option<Authors>, Failure> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    if dialect < Dialect::Signed {
+        return Err(Failure::usage(
+            "author-key: a server that speaks the dialect original hands out no manifests",
+        ));
+    }
+    let hardware = required(hardware, "hardware")?;
+    let keys = paths.iter().map(|path| author::public_key(path));
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    AuthorKeys::new(&keys).map_err(|error| Failure::usage(format!("author-key: {error}")))?;
+    Ok(Some(Authors {
+        keys,
+        hardware: parse(&hardware, "hardware")?,
+    }))
 }
 
 /// The weaker dialect is never what nobody asked for.

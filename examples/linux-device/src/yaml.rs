@@ -28,6 +28,9 @@ pub(crate) struct SettingsFile {
     pub(crate) config_path: Option<PathBuf>,
     pub(crate) firmware_dir: Option<PathBuf>,
     pub(crate) firmware_version: Option<String>,
+    pub(crate) author_key: Option<Vec<PathBuf>>,
+    pub(crate) hardware: Option<String>,
+    pub(crate) firmware_sequence: Option<u64>,
     pub(crate) state_dir: Option<PathBuf>,
     pub(crate) hook: Option<String>,
     pub(crate) dialect: Option<String>,
@@ -112,7 +115,7 @@ fn unknown_keys(text: &str) -> Vec<String> {
 // A settings file has some 20 lines.
 const MAX_LEN: u64 = 64 * 1024;
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 20] = [
     "server",
     "device-id",
     "secret",
@@ -125,6 +128,9 @@ const KEYS: [&str; 17] = [
     "config-path",
     "firmware-dir",
     "firmware-version",
+    "author-key",
+    "hardware",
+    "firmware-sequence",
     "state-dir",
     "hook",
     "dialect",

@@ -3,6 +3,9 @@
 //! ```text
 //! DIR/configStore/devices.json   DIR/configStore/ID/…    devices, secrets, configurations
 //! DIR/firmwareStore/TYPE/VERSION/FILE                    images
+//! DIR/firmwareStore/TYPE/VERSION/release.manifest        what their authors signed
+//! DIR/failureStore/ID/VERSION                            what failed on which device
+//! DIR/authors/KEYID.pem                                  public keys of the authors of firmware
 //! DIR/certificateStore/issued.jsonl                      what was issued and revoked
 //! DIR/certificateStore/last-seen                         the time, for the next start
 //! DIR/ca/{root.key,issuer.key,chain,stranger.key}        the CA
@@ -25,6 +28,8 @@ pub(crate) struct DataFolder {
     pub(crate) layout: Layout,
     /// The folder of the CA.
     pub(crate) ca: PathBuf,
+    /// The folder of the authors' public keys.
+    pub(crate) authors: PathBuf,
 }
 
 impl DataFolder {
@@ -33,6 +38,7 @@ impl DataFolder {
         Self {
             layout: Layout::below(folder),
             ca: folder.join("ca"),
+            authors: folder.join("authors"),
         }
     }
 

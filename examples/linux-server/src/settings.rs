@@ -198,6 +198,8 @@ pub(crate) struct Folders {
     pub(crate) firmware: Option<PathBuf>,
     /// Certificates and their log.
     pub(crate) certificates: Option<PathBuf>,
+    /// What failed on which device.
+    pub(crate) failures: Option<PathBuf>,
 }
 
 impl File {
@@ -234,6 +236,7 @@ impl File {
             devices,
             firmware,
             certificates,
+            failures,
         } = folders;
         [
             &mut tls.certificate,
@@ -243,6 +246,7 @@ impl File {
             devices,
             firmware,
             certificates,
+            failures,
         ]
         .into_iter()
         .flatten()
@@ -258,6 +262,7 @@ impl File {
             devices,
             firmware,
             certificates,
+            failures,
         } = &self.folders;
         // In an original installation the devices file may be named, or lie in a folder that is
         // named, or lie among the configurations.
@@ -273,8 +278,10 @@ impl File {
                 config: or(config, &data.layout.config),
                 firmware: or(firmware, &data.layout.firmware),
                 certificates: or(certificates, &data.layout.certificates),
+                failures: or(failures, &data.layout.failures),
             },
             ca: data.ca.clone(),
+            authors: data.authors.clone(),
         }
     }
 }
@@ -363,6 +370,7 @@ impl FirstProvidore {
                 devices: self.device_store,
                 firmware: self.firmware_store,
                 certificates: self.certificate_store,
+                failures: None,
             },
             ..File::default()
         })

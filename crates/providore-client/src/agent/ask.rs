@@ -4,7 +4,7 @@ use providore_sign::MacKey;
 
 use super::{Agent, AgentError, Event};
 use crate::{
-    Body as _, BufferedOperation, Clock as _, Device, Error, Exchange, Locator as _, Moment, Parts,
+    Body, BufferedOperation, Clock as _, Device, Error, Exchange, Locator as _, Moment, Parts,
     PlatformOf, ServerAddress, Transport as _,
 };
 
@@ -13,7 +13,9 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// out, and somebody to ask is found.
     pub(super) async fn approach(&mut self) -> Result<ServerAddress, AgentError> {
         self.resume_secret().await?;
-        let milliseconds = core::mem::take(&mut self.owed_ms);
+        let owed_ms = core::mem::take(&mut self.owed_ms);
+        // Nobody can make a trial outlast its time by asking for patience.
+        let milliseconds = owed_ms.min(self.trial_left_ms().unwrap_or(u64::MAX));
         if milliseconds > 0 {
             self.say(&Event::Waiting { milliseconds });
             self.platform.parts().clock.sleep_ms(milliseconds).await;
@@ -106,14 +108,26 @@ impl<K: MacKey, P: Parts> Line<'_, K, P> {
                 opened => opened?,
             };
             let mut receiving = opened.into_buffer(exchange.into_operation(), document);
-            loop {
-                let length = answer.body.read(chunk).await?;
-                match chunk.get(..length) {
-                    Some(part) if length > 0 => receiving.chunk(part)?,
-                    _ => break,
-                }
-            }
+            drain(&mut answer.body, chunk, async |part| {
+                Ok(receiving.chunk(part)?)
+            })
+            .await?;
             return Ok(receiving.finish()?);
+        }
+    }
+}
+
+/// Reads a body to its end, part by part.
+pub(super) async fn drain(
+    body: &mut impl Body,
+    buffer: &mut [u8],
+    mut take: impl AsyncFnMut(&[u8]) -> Result<(), AgentError>,
+) -> Result<(), AgentError> {
+    loop {
+        let length = body.read(buffer).await?;
+        match buffer.get(..length) {
+            Some(part) if length > 0 => take(part).await?,
+            _ => return Ok(()),
         }
     }
 }

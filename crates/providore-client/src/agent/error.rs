@@ -24,6 +24,10 @@ pub enum AgentError {
     /// Firmware was not written or switched.
     #[error("the firmware could not be kept")]
     Slot(#[source] StoreError),
+    /// Firmware arrived that its author did not sign.
+    #[cfg(feature = "update")]
+    #[error("the firmware is not installed")]
+    Firmware(#[from] super::FirmwareFault),
     /// The certificate is genuine and cannot be used.
     #[cfg(feature = "certificates")]
     #[error("the certificate cannot be used")]
@@ -44,6 +48,8 @@ impl AgentError {
     pub(super) const fn blames_the_server(&self) -> bool {
         match self {
             Self::Transport(_) => true,
+            #[cfg(feature = "update")]
+            Self::Firmware(_) => true,
             Self::Answer(error) => !matches!(
                 error,
                 Error::Key(_) | Error::NotInDialect | Error::Declined { .. }

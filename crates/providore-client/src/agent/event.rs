@@ -98,6 +98,33 @@ pub enum Event<'e> {
     },
     /// The image runs after the next restart, on trial.
     FirmwareCommitted(&'e FirmwareVersion),
+    /// The download goes on where it was interrupted: so many bytes of the image were there already,
+    /// and are what its author signed.
+    FirmwareResumed {
+        /// How many of them stay.
+        kept: u64,
+    },
+    /// The firmware that runs works: the trial is over.
+    FirmwareConfirmed(&'e FirmwareVersion),
+    /// This version did not work, and the previous one runs after the next restart.
+    FirmwareRolledBack {
+        /// Which.
+        version: &'e FirmwareVersion,
+        /// Why.
+        reason: &'e str,
+    },
+    /// This version waits and is not installed. The server is told.
+    #[cfg(feature = "update")]
+    FirmwareRefused {
+        /// Which.
+        version: &'e FirmwareVersion,
+        /// Why.
+        fault: &'e super::FirmwareFault,
+    },
+    /// What was remembered of updates cannot be read: the device goes on as one that remembers
+    /// nothing but the sequence number of what runs, if it knows that.
+    #[cfg(feature = "update")]
+    UpdateStateLost(&'e crate::UpdateStateError),
     /// The secret that is to replace the present one has been stored beside it.
     SecretReceived,
     /// The server has the new secret: it has been stored in place of the present one.

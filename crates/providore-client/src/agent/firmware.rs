@@ -5,12 +5,12 @@ use providore_wire::FirmwareVersion;
 
 use super::{
     Agent, AgentError, Event,
-    ask::{Repetitions, moment},
+    ask::{Repetitions, drain, moment},
 };
 use crate::{
-    Body as _, Clock as _, Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome,
-    FirmwareSlot as _, Outcome, Parts, Record, Report, ServerAddress, Storage as _, Subject,
-    Transport as _, VerifiedImage,
+    Clock as _, Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome, FirmwareSlot as _,
+    Outcome, Parts, Record, Report, ServerAddress, Storage as _, Subject, Transport as _,
+    VerifiedImage,
 };
 
 /// What became of the firmware.
@@ -25,6 +25,12 @@ pub enum FirmwareStep {
     /// call [`Agent::confirm_firmware`] or [`Agent::reject_firmware`]. Until then nothing else is
     /// installed.
     OnTrial(FirmwareVersion),
+    /// This version waits, and is nothing that this device may install. The server was told.
+    #[cfg(feature = "update")]
+    Refused(FirmwareVersion),
+    /// The firmware on trial did not work, and the slot went back: restart now.
+    #[cfg(feature = "update")]
+    Restart,
 }
 
 impl<K: MacKey, P: Parts> Agent<'_, K, P> {
@@ -35,6 +41,10 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     pub async fn check_firmware(&mut self) -> Result<FirmwareStep, AgentError> {
         if let Some(version) = &self.on_trial {
             return Ok(FirmwareStep::OnTrial(version.clone()));
+        }
+        #[cfg(feature = "update")]
+        if self.has_authors() {
+            return self.update_firmware().await;
         }
         let server = self.approach().await?;
         let outcome = self.follow_offer(&server).await;
@@ -47,6 +57,10 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// # Errors
     /// [`AgentError::Slot`]; the trial then goes on.
     pub async fn confirm_firmware(&mut self) -> Result<(), AgentError> {
+        #[cfg(feature = "update")]
+        if self.has_authors() {
+            return self.confirm_update().await;
+        }
         let slot = &mut self.platform.parts().slot;
         slot.confirm().await.map_err(AgentError::Slot)?;
         if let Some(version) = self.on_trial.take() {
@@ -64,6 +78,10 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// # Errors
     /// [`AgentError::Storage`] or [`AgentError::Slot`]; the trial then goes on.
     pub async fn reject_firmware(&mut self) -> Result<(), AgentError> {
+        #[cfg(feature = "update")]
+        if self.has_authors() {
+            return self.reject_update("refused by the application").await;
+        }
         // After a restart the agent knows it only as what runs.
         let version = self.on_trial.as_ref().unwrap_or(self.device.version());
         let parts = self.platform.parts();
@@ -79,9 +97,14 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     }
 
     async fn follow_offer(&mut self, server: &ServerAddress) -> Result<FirmwareStep, AgentError> {
-        let outcome = self.ask(server, FirmwareCheck::new()).await?;
-        let version = match outcome {
-            FirmwareOutcome::Offered(version) if version != *self.device.version() => version,
+        let running = self.device.version().clone();
+        // Without authors a manifest says nothing that the server could not have said itself.
+        let version = match self.ask(server, FirmwareCheck::new()).await? {
+            FirmwareOutcome::Offered(version) | FirmwareOutcome::Described { version, .. }
+                if version != running =>
+            {
+                version
+            }
             _ => {
                 self.say(&Event::FirmwareUpToDate);
                 return Ok(FirmwareStep::UpToDate);
@@ -143,18 +166,17 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
                 .await
                 .map_err(AgentError::Slot)?;
             let mut written = 0_u64;
-            loop {
-                let length = answer.body.read(self.buffers.chunk).await?;
-                let Some(chunk) = self.buffers.chunk.get(..length).filter(|_| length > 0) else {
-                    return Ok(receiving.finish()?);
-                };
-                let chunk = receiving.chunk(chunk)?;
-                parts.slot.write(chunk).await.map_err(AgentError::Slot)?;
-                written = written.saturating_add(chunk.len() as u64);
+            drain(&mut answer.body, self.buffers.chunk, async |part| {
+                let part = receiving.chunk(part)?;
+                parts.slot.write(part).await.map_err(AgentError::Slot)?;
+                written = written.saturating_add(part.len() as u64);
                 if let Some(report) = &mut self.report {
                     report(&Event::FirmwareProgress { written });
                 }
-            }
+                Ok(())
+            })
+            .await?;
+            return Ok(receiving.finish()?);
         }
     }
 }

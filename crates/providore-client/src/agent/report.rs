@@ -44,7 +44,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         }
     }
 
-    fn not_told(&mut self, error: &AgentError) {
+    pub(super) fn not_told(&mut self, error: &AgentError) {
         self.say(&Event::Failed {
             step: Step::Report,
             error,

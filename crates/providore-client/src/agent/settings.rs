@@ -21,12 +21,19 @@ pub struct Settings {
     pub firmware: bool,
     /// Whether a day includes a look for another secret. Only in the `Signed` dialect.
     pub secret: bool,
+    /// How often firmware on trial is started without being confirmed, before it is rolled back.
+    /// Only with authors.
+    pub trial_boots: u8,
+    /// How many seconds firmware on trial has, from each start on, to get an answer that the server
+    /// has signed, before it is rolled back. Only with authors.
+    pub trial_s: u32,
     /// From one day to the next, in seconds. A day may be an hour.
     pub interval_s: u32,
 }
 
 impl Settings {
-    /// Everything, every hour, three attempts, the default waits.
+    /// Everything, every hour, three attempts, the default waits; a trial of three starts of 10
+    /// minutes.
     #[must_use]
     pub const fn new(image: ImageCheck) -> Self {
         Self {
@@ -37,6 +44,8 @@ impl Settings {
             config: true,
             firmware: true,
             secret: true,
+            trial_boots: 3,
+            trial_s: 600,
             interval_s: 3_600,
         }
     }
@@ -50,9 +59,10 @@ impl Settings {
 )]
 pub struct Buffers<'b> {
     /// For parts of a body and of what is stored; 512 bytes to 4 KiB suit a microcontroller. What
-    /// is stored and does not fit here is written again even where it did not change.
+    /// is stored and does not fit here is written again even where it did not change. With authors
+    /// it holds a chunk of an image while that is verified, and must be as long as one.
     pub chunk: &'b mut [u8],
     /// For a configuration or a certificate chain, of which it is the limit. What is encrypted takes
-    /// 21 bytes more, and 17 for each of its records.
+    /// 21 bytes more, and 17 for each of its records. With authors also for a manifest.
     pub document: &'b mut [u8],
 }

@@ -97,6 +97,8 @@ fn uncovered(head: &impl Head, now: Timestamp) -> Told<'_> {
         retry_after_s: retry_after(head.field("retry-after"), Some(now)),
         etag: head.field("etag"),
         location: head.field("location"),
+        content_type: head.field("content-type"),
+        content_range: head.field("content-range"),
         encrypted: false,
         covered: false,
     }

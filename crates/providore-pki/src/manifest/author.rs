@@ -146,7 +146,7 @@ impl<'a> VerifiedManifest<'a> {
     /// One chunk, counted from 0; `None` behind the last.
     #[must_use]
     pub fn chunk(&self, index: usize) -> Option<Chunk<'a>> {
-        let sha256 = self.contents.digests().get(index)?;
+        let sha256 = self.contents.chunk_digests().get(index)?;
         let size = self.contents.chunk_size().bytes();
         let offset = u64::try_from(index).ok()?.checked_mul(u64::from(size))?;
         let left = self.contents.image_len().checked_sub(offset)?;

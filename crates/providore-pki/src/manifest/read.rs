@@ -186,7 +186,11 @@ impl<'a> Contents<'a> {
         self.digests.len()
     }
 
-    pub(super) fn digests(&self) -> &'a [[u8; SHA256_LEN]] {
+    /// SHA-256 of each chunk. Whoever installs takes
+    /// [`VerifiedManifest::chunks`](super::VerifiedManifest::chunks), which only a verified manifest
+    /// has.
+    #[must_use]
+    pub fn chunk_digests(&self) -> &'a [[u8; SHA256_LEN]] {
         self.digests
     }
 

@@ -7,7 +7,7 @@
 //! | | `{secretKey, firmware: [{type, version, config, next?, file?}]}` |
 //! | 0.1.0 | `certificate: {extensions?: "server_cert" / "user_cert" / "usr_cert", days?}` beside it |
 //! | last | `{secretKey, certificate?}` |
-//! | ours | `dialect`, `nextSecretKey`, `disabled` and `names` (subject alternative names) beside those |
+//! | ours | `dialect`, `nextSecretKey`, `disabled` and `names` (subject alternative names) beside those; `sequence` and `minimumSequence` in a release that its author signed |
 //!
 //! An entry without `dialect` was written by a first Providore and means `original`.
 
@@ -28,7 +28,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use crate::{CertificatePolicy, Device, FileName, Release};
+use crate::{CertificatePolicy, Device, FileName, Order, Release};
 
 /// Releases of one device. A device passes through them one after the other; more than this is a
 /// mistake in the file.
@@ -100,12 +100,15 @@ impl Default for Firmware {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Entry {
     r#type: String,
     version: String,
     file: Option<String>,
     config: Option<String>,
     next: Option<String>,
+    sequence: Option<u64>,
+    minimum_sequence: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -258,7 +261,18 @@ fn release(entry: Entry) -> Result<Release, String> {
         file: file(entry.file, "file")?,
         config: file(entry.config, "config")?,
         next: entry.next.map(|next| version(&next, "next")).transpose()?,
+        order: order(entry.sequence, entry.minimum_sequence)?,
     })
+}
+
+fn order(sequence: Option<u64>, minimum: Option<u64>) -> Result<Option<Order>, String> {
+    match (sequence, minimum.unwrap_or(0)) {
+        (None, 0) => Ok(None),
+        (None, minimum) => Err(format!("minimumSequence {minimum} without a sequence")),
+        (Some(sequence), minimum) => Order::new(sequence, minimum).map(Some).ok_or_else(|| {
+            format!("sequence {sequence} is not above its minimumSequence {minimum}")
+        }),
+    }
 }
 
 fn certificate(

@@ -19,14 +19,16 @@ use providore_wire::{DeviceId, Dialect, FirmwareVersion, Timestamp};
 use super::{
     changes::{Change, Changes},
     devices::{DeviceEdit, LoadError},
+    failures,
     files::{Stamp, absent, beneath, read_bounded},
     image::{Digests, FileImage},
     log::Log,
+    manifest::{MANIFEST_FILE, Manifests},
     records::Records,
 };
 use crate::{
-    CertificateLog, ConfigStore, Device, DeviceStore, Document, FirmwareStore, Issued, Release,
-    StoreError,
+    CertificateLog, ConfigStore, Device, DeviceStore, Document, Failure, FirmwareStore, Issued,
+    Release, StoreError,
 };
 
 /// Configurations held in memory, and how long one may be to be held: 16 MiB in all.
@@ -54,6 +56,8 @@ pub struct Layout {
     pub firmware: PathBuf,
     /// The folder with the certificate log.
     pub certificates: PathBuf,
+    /// The folder with a folder for each device on which firmware failed.
+    pub failures: PathBuf,
 }
 
 impl Layout {
@@ -65,6 +69,7 @@ impl Layout {
             config: folder.join("configStore"),
             firmware: folder.join("firmwareStore"),
             certificates: folder.join("certificateStore"),
+            failures: folder.join("failureStore"),
         }
     }
 
@@ -91,6 +96,7 @@ pub struct JsonStore {
     /// Counts [`JsonStore::refresh`]: between two of them a file is looked at once.
     epoch: AtomicU64,
     digests: Arc<Digests>,
+    manifests: Arc<Manifests>,
     log: Log,
 }
 
@@ -111,6 +117,7 @@ impl JsonStore {
             configs: Mutex::new(LruCache::new(HELD_CONFIGS)),
             epoch: AtomicU64::new(0),
             digests: Arc::new(Digests::new(HELD_DIGESTS)),
+            manifests: Arc::new(Manifests::new()),
             log,
         })
     }
@@ -275,6 +282,46 @@ impl FirmwareStore for JsonStore {
             .await
             .map_err(|error: io::Error| StoreError::new(name, error))
     }
+
+    async fn manifest(&self, release: &Release) -> Result<Option<Bytes>, StoreError> {
+        let (root, manifests) = (self.layout.firmware.clone(), Arc::clone(&self.manifests));
+        let (hardware, version) = (release.hardware.clone(), release.version.clone());
+        let name = format!("manifest of {hardware} {version}");
+        blocking::unblock(move || manifests.open(&root, hardware.as_str(), version.as_str()))
+            .await
+            .map_err(|error| StoreError::new(name, error))
+    }
+
+    async fn failures(&self, device: &DeviceId) -> Result<Vec<Failure>, StoreError> {
+        let folder = failures::folder_of(&self.layout.failures, device);
+        // Nearly always nothing failed, and to see that takes no thread.
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        blocking::unblock(move || failures::all(&folder))
+            .await
+            .map_err(|error| StoreError::new(format!("failures on {device}"), error))
+    }
+
+    async fn note_failure(&self, device: &DeviceId, failure: &Failure) -> Result<(), StoreError> {
+        let folder = failures::folder_of(&self.layout.failures, device);
+        let failure = failure.clone();
+        blocking::unblock(move || failures::note(&folder, &failure))
+            .await
+            .map_err(|error| StoreError::new(format!("note a failure on {device}"), error))
+    }
+
+    async fn forget_failure(
+        &self,
+        device: &DeviceId,
+        version: &FirmwareVersion,
+    ) -> Result<(), StoreError> {
+        let folder = failures::folder_of(&self.layout.failures, device);
+        let version = version.clone();
+        blocking::unblock(move || failures::forget(&folder, &version))
+            .await
+            .map_err(|error| StoreError::new(format!("forget a failure on {device}"), error))
+    }
 }
 
 impl CertificateLog for JsonStore {
@@ -352,16 +399,20 @@ fn image_path(root: &Path, release: &Release) -> io::Result<Option<PathBuf>> {
     let Some(folder) = beneath(root, &[hardware, version])? else {
         return Ok(None);
     };
-    let mut files = match fs::read_dir(folder) {
-        Ok(files) => files,
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
         Err(error) => return absent(error),
     };
-    match (files.next().transpose()?, files.next()) {
-        (Some(only), None) => {
-            let name = only.file_name();
-            name.to_str()
-                .map_or(Ok(None), |name| beneath(root, &[hardware, version, name]))
+    let mut only = None;
+    for entry in entries {
+        let name = entry?.file_name();
+        if name == MANIFEST_FILE {
+            continue;
         }
-        _ => Ok(None),
+        if only.replace(name).is_some() {
+            return Ok(None);
+        }
     }
+    let name = only.as_deref().and_then(std::ffi::OsStr::to_str);
+    name.map_or(Ok(None), |name| beneath(root, &[hardware, version, name]))
 }

@@ -2,23 +2,58 @@
 
 use alloc::{format, string::String};
 
-use providore_wire::Target;
+use bytes::Bytes;
+use providore_pki::manifest::Manifest;
+use providore_wire::{Dialect, FirmwareVersion, Target};
 
 use super::{Authenticated, Server, etag, text};
 use crate::{
-    Body, CertificateLog, ConfigStore, DeviceStore, FirmwareStore, Image as _, Response,
-    StoreError,
+    Body, CertificateLog, ConfigStore, Device, DeviceStore, FirmwareStore, Image as _, Order,
+    Release, Response, StoreError,
     problem::Problem,
     range::{Part, none_match, part},
 };
+
+/// The media type of a manifest (RFC 9052 section 11.3.1).
+const MANIFEST: &str = "application/cose; cose-type=\"cose-sign1\"";
 
 impl<S> Server<S>
 where
     S: DeviceStore + ConfigStore + FirmwareStore + CertificateLog,
 {
-    /// What to install next: 302 to it, or 204. A device that runs a version we do not know is
-    /// led to the newest, not left alone for ever.
-    pub(super) fn firmware_check(asked: &Authenticated<'_>) -> Response<S::Image> {
+    /// What to install next: its manifest, or 302 to a release that has none, or 204.
+    pub(super) async fn firmware_check(
+        &self,
+        asked: &Authenticated<'_>,
+    ) -> Result<Response<S::Image>, StoreError> {
+        if asked.dialect() == Dialect::Original {
+            return Ok(Self::original_firmware_check(asked));
+        }
+        let device = asked.device();
+        let running = asked.firmware_version();
+        let sequence = self.sequence_of(device, running.as_ref()).await?;
+        let failures = self.store.failures(&device.id).await?;
+        let has_failed =
+            |version: &FirmwareVersion| failures.iter().any(|failure| failure.version == *version);
+        let next = device.next_release(running.as_ref(), sequence, has_failed);
+        let Some(next) = next else {
+            return Ok(Response::empty(204));
+        };
+        if next.order.is_none() {
+            return Ok(redirect(&next.version));
+        }
+        let manifest = self.store.manifest(next).await?;
+        let manifest = manifest.ok_or_else(|| misplaced(next, "it is not there"))?;
+        if Some(order(next, &manifest)?) != next.order {
+            return Err(misplaced(next, "its sequence numbers are others"));
+        }
+        Ok(text(200, MANIFEST, manifest).with("location", location(&next.version)))
+    }
+
+    /// Along [`Release::next`], whatever the author says: devices of this dialect know nothing of it,
+    /// and what failed on them they cannot report. A device that runs a version we do not know is led
+    /// to the newest, not left alone for ever.
+    fn original_firmware_check(asked: &Authenticated<'_>) -> Response<S::Image> {
         let device = asked.device();
         let running = asked.firmware_version();
         let known = running.as_ref().and_then(|version| device.release(version));
@@ -26,18 +61,38 @@ where
             Some(release) => release.next.as_ref(),
             None => device.releases.last().map(|release| &release.version),
         };
-        let Some(next) = next.filter(|next| running.as_ref() != Some(*next)) else {
-            return Response::empty(204);
+        let next = next.filter(|next| running.as_ref() != Some(*next));
+        next.map_or_else(|| Response::empty(204), redirect)
+    }
+
+    /// The sequence number of the release that runs on a device; 0 for what nobody has signed.
+    ///
+    /// A version that is not in its record may be published all the same: what the factory installed,
+    /// or what was meant for other devices first.
+    async fn sequence_of(
+        &self,
+        device: &Device,
+        running: Option<&FirmwareVersion>,
+    ) -> Result<u64, StoreError> {
+        let order_of = |release: &Release| release.order;
+        let Some(version) = running.filter(|_| device.releases.iter().any(|r| r.order.is_some()))
+        else {
+            return Ok(0);
         };
-        // `+` stands for a blank in the query of other software; escaped it means itself everywhere.
-        let location = format!("/firmware?version={}", next.as_str().replace('+', "%2B"));
-        // The `Original` dialect signs the body and not the header: the body names the place, too.
-        text(
-            302,
-            "text/plain; charset=utf-8",
-            format!("Found. Redirecting to {location}"),
-        )
-        .with("location", location)
+        if let Some(order) = device.release(version).and_then(order_of) {
+            return Ok(order.sequence());
+        }
+        let Some(like) = device.release_for(running) else {
+            return Ok(0);
+        };
+        let release = Release {
+            version: version.clone(),
+            ..like.clone()
+        };
+        match self.store.manifest(&release).await? {
+            Some(manifest) => Ok(order(&release, &manifest)?.sequence()),
+            None => Ok(0),
+        }
     }
 
     /// An image: of the version in the query, else the newest.
@@ -96,4 +151,37 @@ where
             .with("x-firmware-version", String::from(release.version.as_str()))
             .with("etag", etag))
     }
+}
+
+/// The place that a manifest gives its release, if it is the manifest of this release.
+fn order(release: &Release, manifest: &Bytes) -> Result<Order, StoreError> {
+    let manifest =
+        Manifest::parse(manifest).map_err(|error| StoreError::new(manifest_of(release), error))?;
+    let contents = manifest.unverified_contents();
+    let is_its_own = contents.hardware().as_str() == release.hardware.as_str()
+        && contents.version() == &release.version;
+    Order::new(contents.sequence(), contents.minimum_sequence())
+        .filter(|_| is_its_own)
+        .ok_or_else(|| misplaced(release, "it is that of another release"))
+}
+
+/// The store and the record contradict each other: nothing is handed out until they are mended.
+fn misplaced(release: &Release, why: &'static str) -> StoreError {
+    StoreError::new(manifest_of(release), why)
+}
+
+fn manifest_of(release: &Release) -> String {
+    format!("manifest of {} {}", release.hardware, release.version)
+}
+
+fn location(version: &FirmwareVersion) -> String {
+    // `+` stands for a blank in the query of other software; escaped it means itself everywhere.
+    format!("/firmware?version={}", version.as_str().replace('+', "%2B"))
+}
+
+fn redirect<I>(version: &FirmwareVersion) -> Response<I> {
+    let location = location(version);
+    // The `Original` dialect signs the body and not the header: the body names the place, too.
+    let body = format!("Found. Redirecting to {location}");
+    text(302, "text/plain; charset=utf-8", body).with("location", location)
 }

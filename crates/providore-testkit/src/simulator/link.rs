@@ -341,7 +341,7 @@ fn delays(faults: &[Fault]) -> (u64, u64) {
 
 /// `POST /x HTTP/1.1`, fields, an empty line and the body. The fields that a transport adds stand
 /// for a few bytes more.
-fn request_len(request: &Message) -> usize {
+pub(super) fn request_len(request: &Message) -> usize {
     let fields = request.fields.iter();
     let fields: usize = fields.map(|(n, v)| n.len() + v.len() + 4).sum();
     let line = request.method.len() + request.target.len() + " HTTP/1.1".len() + 3;
@@ -349,7 +349,7 @@ fn request_len(request: &Message) -> usize {
 }
 
 /// `HTTP/1.1 200`, fields, and an empty line.
-fn head_len(answer: &MemoryAnswer) -> usize {
+pub(super) fn head_len(answer: &MemoryAnswer) -> usize {
     let fields = answer.fields.iter();
     let fields: usize = fields.map(|(n, v)| n.len() + v.len() + 4).sum();
     "HTTP/1.1 200 ".len() + 2 + fields + 2

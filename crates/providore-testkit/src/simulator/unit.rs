@@ -32,7 +32,7 @@ pub fn image(version: &str) -> Vec<u8> {
 }
 
 /// The version that an image names.
-fn version_of(image: &[u8]) -> Option<FirmwareVersion> {
+pub(super) fn version_of(image: &[u8]) -> Option<FirmwareVersion> {
     let rest = image.strip_prefix(MAGIC)?;
     let line = rest.split(|byte| *byte == b'\n').next()?;
     core::str::from_utf8(line).ok()?.parse().ok()

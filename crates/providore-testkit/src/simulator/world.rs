@@ -113,6 +113,7 @@ impl World {
             file: None,
             config: None,
             next: next.map(name),
+            order: None,
         };
         let mut device = peer.record();
         device.releases = vec![release("1.0.0", Some("2.0.0")), release("2.0.0", None)];

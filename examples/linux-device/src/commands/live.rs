@@ -31,7 +31,9 @@ impl Host<'_> {
             if let Some(step @ CertificateStep::Stored { .. }) = &day.certificate {
                 warn_of(self.after_certificate(step).await);
             }
-            if let Some(step @ FirmwareStep::OnTrial(_)) = &day.firmware {
+            if let Some(step @ (FirmwareStep::OnTrial(_) | FirmwareStep::Refused(_))) =
+                &day.firmware
+            {
                 warn_of(self.after_firmware(step).await);
             }
             self.agent.rest().await;

@@ -1,9 +1,10 @@
-//! `device`: add, list, show, disable, enable, dialect, rotate-secret, remove, config.
+//! `device`: add, list, show, disable, enable, dialect, rotate-secret, retry, remove, config.
 
 mod add;
 mod change;
 mod dialect;
 mod handover;
+mod retry;
 mod rotate;
 mod show;
 
@@ -37,6 +38,8 @@ pub(crate) enum DeviceCommand {
     Dialect(dialect::DialectArgs),
     /// Give a device a new secret: it fetches it itself, or is given it by hand.
     RotateSecret(rotate::RotateArgs),
+    /// Offer firmware again that failed on a device.
+    Retry(retry::RetryArgs),
     /// Forget a device and its configurations.
     Remove(change::RemoveArgs),
     /// Set the configuration of a device; a running server hands it out from the next request on.
@@ -73,6 +76,7 @@ pub(crate) fn run(common: &Common, command: DeviceCommand) -> Outcome {
         DeviceCommand::Enable(args) => change::set_enabled(common, &args.id, true),
         DeviceCommand::Dialect(args) => dialect::run(common, &args),
         DeviceCommand::RotateSecret(args) => rotate::run(common, &args),
+        DeviceCommand::Retry(args) => retry::run(common, &args),
         DeviceCommand::Remove(args) => change::remove(common, &args),
         DeviceCommand::Config(args) => change::configure(common, &args),
     }

@@ -19,7 +19,7 @@ pub(crate) struct Sum {
     /// The size in bytes.
     pub(crate) size: u64,
     /// The digest of the whole.
-    sha256: [u8; 32],
+    pub(crate) sha256: [u8; 32],
 }
 
 impl Sum {
@@ -42,11 +42,11 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    /// Copies `source` into a temporary file in `folder`; `progress` hears how many bytes are done.
+    /// Copies `source` into a temporary file in `folder`; `each` sees what was copied, in pieces.
     pub(crate) fn copy(
         source: &Path,
         folder: &Path,
-        mut progress: impl FnMut(u64),
+        mut each: impl FnMut(&[u8]),
     ) -> io::Result<Self> {
         let mut from = File::open(source)?;
         if !from.metadata()?.is_file() {
@@ -55,10 +55,8 @@ impl Staged {
         make_folder(folder)?;
         // Readable by its owner only, as `tempfile` makes all of them.
         let mut temporary = NamedTempFile::new_in(folder)?;
-        let mut done = 0_u64;
         let sum = pump(&mut from, |bytes| {
-            done = done.saturating_add(bytes.len() as u64);
-            progress(done);
+            each(bytes);
             temporary.write_all(bytes)
         })?;
         temporary.as_file().sync_all()?;

@@ -1,9 +1,15 @@
-//! `firmware`: add and list images.
+//! `firmware`: add, list and show releases; whose signature counts.
 
 mod add;
+mod authors;
+mod fit;
 mod list;
+mod offer;
+mod published;
 
 use clap::Subcommand;
+
+pub(crate) use published::Published;
 
 use crate::{Common, failure::Outcome};
 
@@ -15,11 +21,21 @@ pub(crate) enum FirmwareCommand {
     /// List the images and how many devices each is meant for.
     #[command(after_help = "Example: providore-server firmware list --json")]
     List,
+    /// Trust an author: from the first one on, manifests of others are refused.
+    Trust(authors::TrustArgs),
+    /// List the authors that are trusted.
+    #[command(after_help = "Example: providore-server firmware authors --json")]
+    Authors,
+    /// Trust an author no more.
+    Distrust(authors::DistrustArgs),
 }
 
 pub(crate) fn run(common: &Common, command: FirmwareCommand) -> Outcome {
     match command {
         FirmwareCommand::Add(args) => add::run(common, &args),
         FirmwareCommand::List => list::run(common),
+        FirmwareCommand::Trust(args) => authors::trust(common, &args),
+        FirmwareCommand::Authors => authors::list(common),
+        FirmwareCommand::Distrust(args) => authors::distrust(common, &args),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_lite::future::block_on;
 use providore_server_core::{
-    Device, DeviceStore as _, Dialect,
+    Device, DeviceStore as _, Dialect, Order,
     json_files::{DeviceEdit, JsonStore},
 };
 use providore_wire::DeviceId;
@@ -62,6 +62,15 @@ pub(crate) fn releases<'a>(
     firmware
         .as_array_mut()
         .ok_or_else(|| misshapen(id, "firmware"))
+}
+
+/// Writes into a release where its manifest places it.
+pub(crate) fn write_order(release: &mut Map<String, Value>, order: Option<Order>) {
+    let Some(order) = order else { return };
+    release.insert("sequence".into(), order.sequence().into());
+    if order.minimum() > 0 {
+        release.insert("minimumSequence".into(), order.minimum().into());
+    }
 }
 
 fn misshapen(id: &DeviceId, what: &str) -> Failure {

@@ -99,6 +99,12 @@ impl Audit for Log {
                 counter!("providore_reports_total").increment(1);
                 tracing::info!(%device, report, "device reports");
             }
+            Event::FirmwareFailed { device, failure } => {
+                counter!("providore_firmware_failed_total").increment(1);
+                let (version, reason) = (&failure.version, failure.reason());
+                let rolled_back = failure.rolled_back;
+                tracing::warn!(%device, %version, rolled_back, reason, "firmware failed; it is not offered again");
+            }
             Event::SecretReplaced { device } => {
                 tracing::info!(%device, "device uses its next secret; the old one counts no more");
             }

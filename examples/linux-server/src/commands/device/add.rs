@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 use providore_pki::{Profile, profile::AltName};
-use providore_server_core::{Dialect, json_files::DeviceEdit};
+use providore_server_core::{Dialect, Order, json_files::DeviceEdit};
 use providore_wire::{DeviceId, FirmwareVersion};
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,11 @@ use super::{
 };
 use crate::{
     Common,
-    commands::configs::{self, Config},
+    commands::{
+        configs::{self, Config},
+        firmware::Published,
+        records,
+    },
     data::DataFolder,
     failure::{Failure, Outcome},
 };
@@ -72,7 +76,7 @@ pub(super) fn run(common: &Common, args: &AddArgs) -> Outcome {
 }
 
 fn add(folder: &DataFolder, args: &AddArgs, config: Option<&Config>, secret: &Secret) -> Outcome {
-    let record = record(args, secret);
+    let record = record(args, secret, order_of(folder, args)?);
     let store = folder.store()?;
     store.edit(|entries: &mut DeviceEdit| {
         if entries.contains_key(args.id.as_str()) {
@@ -87,14 +91,27 @@ fn add(folder: &DataFolder, args: &AddArgs, config: Option<&Config>, secret: &Se
     })
 }
 
+/// The place of the release, if it is published and its author has signed it.
+fn order_of(folder: &DataFolder, args: &AddArgs) -> Outcome<Option<Order>> {
+    let (Some(hardware), Some(version)) = (&args.r#type, &args.version) else {
+        return Ok(None);
+    };
+    let root = &folder.layout.firmware;
+    let place = root.join(hardware.as_str()).join(version.as_str());
+    Ok(Published::beside(&place)?.map(|published| published.order))
+}
+
 /// The entry, with the names that the first Providore knew where it had them.
-fn record(args: &AddArgs, secret: &Secret) -> Map<String, Value> {
+fn record(args: &AddArgs, secret: &Secret, order: Option<Order>) -> Map<String, Value> {
     let mut record = Map::new();
     record.insert("secretKey".into(), secret.expose().into());
     record.insert("dialect".into(), args.dialect.as_str().into());
     if let (Some(hardware), Some(version)) = (&args.r#type, &args.version) {
-        let release = json!([{"type": hardware.as_str(), "version": version.as_str()}]);
-        record.insert("firmware".into(), release);
+        let mut release = Map::new();
+        release.insert("type".into(), hardware.as_str().into());
+        release.insert("version".into(), version.as_str().into());
+        records::write_order(&mut release, order);
+        record.insert("firmware".into(), json!([release]));
     }
     let mut certificate = Map::new();
     if let Some(profile) = args.profile {

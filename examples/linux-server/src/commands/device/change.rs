@@ -82,6 +82,8 @@ pub(super) fn remove(common: &Common, args: &RemoveArgs) -> Outcome {
         }
         Ok(())
     })?;
+    // Of no use to anybody, and in the way of another device of that name.
+    remove_folder(&folder.layout.failures.join(args.id.as_str()))?;
     if !args.keep_files {
         remove_files(&folder, &args.id)?;
     }
@@ -111,16 +113,20 @@ fn confirm(id: &DeviceId) -> Outcome {
 }
 
 fn remove_files(folder: &DataFolder, id: &DeviceId) -> Outcome {
-    let configs = folder.layout.config.join(id.as_str());
-    // A link is removed as such; nothing behind it is touched.
-    if fs::symlink_metadata(&configs).is_ok_and(|found| found.is_dir()) {
-        fs::remove_dir_all(&configs).or_fail(format!(
-            "remove {} (the device itself is forgotten)",
-            configs.display()
-        ))?;
-    }
+    remove_folder(&folder.layout.config.join(id.as_str()))?;
     let certificate = folder.layout.certificates.join(format!("{id}.cert.pem"));
     remove_file(&certificate)
+}
+
+fn remove_folder(path: &Path) -> Outcome {
+    // A link is removed as such; nothing behind it is touched.
+    if !fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+        return Ok(());
+    }
+    fs::remove_dir_all(path).or_fail(format!(
+        "remove {} (the device itself is forgotten)",
+        path.display()
+    ))
 }
 
 fn remove_file(path: &Path) -> Outcome {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt::Write as _};
 
 use futures_lite::future::block_on;
 use providore_server_core::{
-    ConfigStore as _, Device, FileName, FirmwareStore as _, Image as _, Release,
+    ConfigStore as _, Device, Failure, FileName, FirmwareStore as _, Image as _, Order, Release,
     json_files::JsonStore,
 };
 use providore_wire::DeviceId;
@@ -118,6 +118,7 @@ struct Offer<'a> {
     config: String,
     has_config: bool,
     image_size: Option<u64>,
+    failure: Option<Failure>,
 }
 
 /// An offer for each release; one without a release for a device that has none.
@@ -126,6 +127,7 @@ fn offers<'a>(store: &JsonStore, device: &'a Device) -> Outcome<Vec<Offer<'a>>> 
     if releases.is_empty() {
         releases.push(None);
     }
+    let failures = block_on(store.failures(&device.id)).or_fail("read what failed")?;
     let offer = |release: Option<&'a Release>| {
         let config = block_on(store.config(device, release)).or_fail("read the configuration")?;
         let image = match release {
@@ -138,6 +140,10 @@ fn offers<'a>(store: &JsonStore, device: &'a Device) -> Outcome<Vec<Offer<'a>>> 
             config: file.map_or(configs::DEFAULT, |file| file.as_str()).into(),
             has_config: config.is_some(),
             image_size: image.map(|image| image.size()),
+            failure: release.and_then(|release| {
+                let is_its_own = |failure: &&Failure| failure.version == release.version;
+                failures.iter().find(is_its_own).cloned()
+            }),
         })
     };
     releases.into_iter().map(offer).collect()
@@ -155,6 +161,9 @@ fn as_json(device: &Device, offers: &[Offer<'_>], certificates: &[Listed]) -> Va
             "image_size": offer.image_size,
             "config": offer.config,
             "has_config": offer.has_config,
+            "sequence": release.and_then(|release| release.order).map(Order::sequence),
+            "min_sequence": release.and_then(|release| release.order).map(Order::minimum),
+            "failure": offer.failure.as_ref().map(failure_as_json),
         })
     };
     let policy = &device.certificate;
@@ -169,6 +178,22 @@ fn as_json(device: &Device, offers: &[Offer<'_>], certificates: &[Listed]) -> Va
         "releases": offers.iter().map(offer).collect::<Vec<_>>(),
         "certificates": certificates.iter().map(Listed::to_json).collect::<Vec<_>>(),
     })
+}
+
+fn failure_as_json(failure: &Failure) -> Value {
+    json!({
+        "at": failure.at.to_string(),
+        "outcome": outcome(failure),
+        "reason": failure.reason(),
+    })
+}
+
+fn outcome(failure: &Failure) -> &'static str {
+    if failure.rolled_back {
+        "rolled back"
+    } else {
+        "failed"
+    }
 }
 
 fn as_text(device: &Device, offers: &[Offer<'_>], certificates: &[Listed]) -> String {
@@ -192,6 +217,7 @@ fn as_text(device: &Device, offers: &[Offer<'_>], certificates: &[Listed]) -> St
     );
     text.push('\n');
     text.push_str(&table(&offer_rows(offers)));
+    text.push_str(&failures_as_text(&device.id, offers));
     if certificates.is_empty() {
         text.push_str("\nno certificate was issued to it\n");
         return text;
@@ -203,8 +229,39 @@ fn as_text(device: &Device, offers: &[Offer<'_>], certificates: &[Listed]) -> St
     text
 }
 
-fn offer_rows(offers: &[Offer<'_>]) -> Vec<[String; 5]> {
+/// What failed and is held back, and what to do about it.
+fn failures_as_text(id: &DeviceId, offers: &[Offer<'_>]) -> String {
+    let mut text = String::new();
+    for failure in offers.iter().filter_map(|offer| offer.failure.as_ref()) {
+        // Escaped: it is the device's word, and nothing of it is to command this terminal.
+        let reason = match failure.reason() {
+            "" => "no reason given".into(),
+            reason => format!("{reason:?}"),
+        };
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "\n{} {} at {}: {reason}",
+            failure.version,
+            outcome(failure),
+            failure.at
+        );
+    }
+    if !text.is_empty() {
+        let _ = writeln!(
+            text,
+            "\nnot offered again until: providore-server device retry {id} [VERSION]"
+        );
+    }
+    text
+}
+
+fn offer_rows(offers: &[Offer<'_>]) -> Vec<[String; 6]> {
     let dash = || String::from("-");
+    let place = |order: Order| match order.minimum() {
+        0 => order.sequence().to_string(),
+        minimum => format!("{}, from {minimum} on", order.sequence()),
+    };
     let row = |offer: &Offer<'_>| {
         let release = offer.release;
         let missing = if offer.has_config { "" } else { " (missing)" };
@@ -219,11 +276,21 @@ fn offer_rows(offers: &[Offer<'_>]) -> Vec<[String; 5]> {
             release
                 .and_then(|release| release.next.as_ref())
                 .map_or_else(dash, ToString::to_string),
+            release
+                .and_then(|release| release.order)
+                .map_or_else(dash, place),
             image,
             format!("{}{missing}", offer.config),
         ]
     };
-    let heading = ["TYPE", "VERSION", "NEXT", "IMAGE", "CONFIGURATION"];
+    let heading = [
+        "TYPE",
+        "VERSION",
+        "NEXT",
+        "RELEASE",
+        "IMAGE",
+        "CONFIGURATION",
+    ];
     let mut rows = vec![heading.map(String::from)];
     rows.extend(offers.iter().map(row));
     rows

@@ -2,9 +2,10 @@
 
 use std::{path::Path, sync::Arc};
 
-use providore_server_core::{Device, Release};
+use providore_server_core::{Device, Release, json_files::MANIFEST_FILE};
 use serde_json::{Value, json};
 
+use super::published::Published;
 use crate::{
     Common,
     commands::{
@@ -21,6 +22,7 @@ struct Found {
     file: String,
     sum: Sum,
     devices: usize,
+    signed: Option<Published>,
 }
 
 pub(super) fn run(common: &Common) -> Outcome {
@@ -34,12 +36,17 @@ pub(super) fn run(common: &Common) -> Outcome {
     if images.is_empty() {
         return say("there are no images: providore-server firmware add\n");
     }
-    let heading = ["TYPE", "VERSION", "FILE", "BYTES", "DEVICES", "SHA-256"];
+    let heading = [
+        "TYPE", "VERSION", "RELEASE", "FROM", "AUTHOR", "FILE", "BYTES", "DEVICES", "SHA-256",
+    ];
     let mut rows = vec![heading.map(String::from)];
     rows.extend(images.iter().map(|image| {
         [
             image.hardware.clone(),
             image.version.clone(),
+            image.told(|signed| signed.order.sequence().to_string()),
+            image.told(|signed| signed.order.minimum().to_string()),
+            image.told(|signed| signed.author.to_string()),
             image.file.clone(),
             image.sum.size.to_string(),
             image.devices.to_string(),
@@ -58,7 +65,15 @@ impl Found {
             "size": self.sum.size,
             "sha256": self.sum.hex(),
             "devices": self.devices,
+            "sequence": self.signed.as_ref().map(|signed| signed.order.sequence()),
+            "min_sequence": self.signed.as_ref().map(|signed| signed.order.minimum()),
+            "key_id": self.signed.as_ref().map(|signed| signed.author.to_string()),
         })
+    }
+
+    /// What its manifest says; a dash for an image without one.
+    fn told(&self, what: impl FnOnce(&Published) -> String) -> String {
+        self.signed.as_ref().map_or_else(|| "-".into(), what)
     }
 }
 
@@ -68,8 +83,12 @@ fn images(root: &Path, devices: &[Arc<Device>]) -> Outcome<Vec<Found>> {
         for version in folders(&root.join(&hardware))? {
             let folder = root.join(&hardware).join(&version);
             let paths = files::listing(&folder).or_fail(format!("list {}", folder.display()))?;
+            let signed = Published::beside(&folder)?;
             for path in paths.iter().filter(|path| path.is_file()) {
                 let file = files::name_of(path);
+                if file == MANIFEST_FILE {
+                    continue;
+                }
                 let meant = |release: &Release| {
                     release.hardware.as_str() == hardware
                         && release.version.as_str() == version
@@ -85,6 +104,7 @@ fn images(root: &Path, devices: &[Arc<Device>]) -> Outcome<Vec<Found>> {
                     file: file.into(),
                     sum: Sum::of(path).or_fail(format!("read {}", path.display()))?,
                     devices: devices.iter().filter(has).count(),
+                    signed: signed.clone(),
                 });
             }
         }

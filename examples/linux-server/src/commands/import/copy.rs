@@ -99,7 +99,7 @@ impl Copied {
         }
         // Not in the folder where it is to lie: a release without a file name means the only file
         // there, and an unfinished copy that a crash leaves behind would be a second one.
-        let staged = Staged::copy(from, store, |_| ())?;
+        let staged = Staged::copy(from, store, |_: &[u8]| ())?;
         match if present {
             staged.replace(to)
         } else {

@@ -80,6 +80,7 @@ pub(super) fn read(source: &Source) -> Outcome<Candidates> {
         config: or_nowhere(source.configs.as_ref(), &folder),
         firmware: or_nowhere(source.firmware.as_ref(), &folder),
         certificates: folder.path().join("certificates"),
+        failures: folder.path().join("failures"),
     };
     let scratch = JsonStore::open(layout)?;
     let refused = settle(&scratch, &entries)?;
