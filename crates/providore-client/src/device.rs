@@ -175,7 +175,7 @@ impl<K: MacKey> Device<K> {
 
     pub(crate) fn sign(
         &mut self,
-        question: &impl Question,
+        question: &dyn Question,
         target: &Target<'_>,
         moment: Moment,
     ) -> Result<(HeaderInstructions, Asked), Error> {
@@ -207,7 +207,7 @@ impl<K: MacKey> Device<K> {
     /// Takes the head of the answer to a question: what it says, and the check of what follows.
     pub(crate) fn open<'a, H: Head>(
         &'a mut self,
-        (question, target): (&impl Question, &Target<'_>),
+        (question, target): (&dyn Question, &Target<'_>),
         asked: Asked,
         head: &'a H,
         clock: Option<Timestamp>,

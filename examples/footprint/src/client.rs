@@ -17,6 +17,8 @@ use providore_wire::{Dialect, FirmwareVersion, Timestamp};
 
 use core::hint::black_box;
 
+#[cfg(feature = "client-firmware")]
+const AUTHOR: [u8; 65] = [4; 65];
 const NOW: i64 = 1_767_323_045;
 const SECRET: &[u8] = b"an example of a secret, 32 bytes";
 
@@ -41,6 +43,13 @@ pub(crate) fn device(script: &[&'static [u8]], document: &mut [u8], chunk: &mut 
     let settings = Settings::new(ImageCheck::new(b"", 1, 1 << 20));
     let buffers = Buffers { chunk, document };
     let mut agent = Agent::new(device.ok()?, platform, settings, buffers);
+    #[cfg(feature = "client-firmware")]
+    let keys = [providore_pki::PublicKey::from_sec1(black_box(&AUTHOR)).ok()?];
+    #[cfg(feature = "client-firmware")]
+    {
+        let authors = providore_pki::manifest::AuthorKeys::new(&keys).ok()?;
+        agent = agent.with_authors(authors, &black_box("esp32-s2").parse().ok()?);
+    }
     let stored = ready(agent.check_config())?.ok()?;
     #[cfg(feature = "client-firmware")]
     {

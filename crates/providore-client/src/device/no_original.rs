@@ -21,7 +21,7 @@ impl<K: MacKey> Original<K> {
     pub(super) fn sign(
         &mut self,
         _: (&DeviceId, &FirmwareVersion),
-        _: &impl Question,
+        _: &dyn Question,
         _: &Target<'_>,
         _: Timestamp,
     ) -> Result<HeaderInstructions, Error> {

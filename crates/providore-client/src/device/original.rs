@@ -39,7 +39,7 @@ impl<K: MacKey> Original<K> {
     pub(super) fn sign(
         &mut self,
         (device, version): (&DeviceId, &FirmwareVersion),
-        question: &impl Question,
+        question: &dyn Question,
         target: &Target<'_>,
         at: Timestamp,
     ) -> Result<HeaderInstructions, Error> {
