@@ -1,7 +1,5 @@
 //! The head of an answer, and the header fields that operations look at.
 
-use core::fmt::Write as _;
-
 use providore_sign::content_coding;
 use providore_wire::{Text, Timestamp, signed::ResponseHead};
 
@@ -126,7 +124,10 @@ impl EntityTag {
         // 66 characters always fit.
         let _ = tag.push('"');
         for byte in sha256 {
-            let _ = write!(tag, "{byte:02x}");
+            for half in [byte >> 4, byte & 15] {
+                let digit = char::from_digit(u32::from(half), 16);
+                let _ = tag.push(digit.unwrap_or('0'));
+            }
         }
         let _ = tag.push('"');
         Self(tag)
