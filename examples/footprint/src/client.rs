@@ -12,19 +12,27 @@ use providore_client::{
     Head, ImageCheck, Platform, Record, Request, ServerAddress, Settings, SlotState, Storage,
     StoreError, Transport, TransportError, VerifiedImage,
 };
+#[cfg(feature = "client-firmware")]
+use providore_client::FirmwareStep;
 use providore_sign::SoftwareKey;
 use providore_wire::{Dialect, FirmwareVersion, Timestamp};
 
 use core::hint::black_box;
 
 #[cfg(feature = "client-firmware")]
-const AUTHOR: [u8; 65] = [4; 65];
+const AUTHOR: &[u8; 65] = include_bytes!("../script/author.bin");
+/// What a server would say to exactly the questions that are asked here: script/make.py.
+const ANSWERS: [&[u8]; 3] = [
+    include_bytes!("../script/config.http"),
+    include_bytes!("../script/check.http"),
+    include_bytes!("../script/image.http"),
+];
 const NOW: i64 = 1_767_323_045;
 const SECRET: &[u8] = b"an example of a secret, 32 bytes";
 
 /// A day of the device.
 #[inline(never)]
-pub(crate) fn device(script: &[&'static [u8]], document: &mut [u8], chunk: &mut [u8]) -> Option<()> {
+pub(crate) fn device(document: &mut [u8], chunk: &mut [u8]) -> Option<()> {
     let (config, document) = document.split_at_mut_checked(512)?;
     let device = Device::new(
         Dialect::Signed,
@@ -33,7 +41,7 @@ pub(crate) fn device(script: &[&'static [u8]], document: &mut [u8], chunk: &mut 
         SoftwareKey::new(black_box(SECRET)).ok()?,
     );
     let platform = Platform {
-        transport: Script(script),
+        transport: Script(black_box(&ANSWERS)),
         locator: FixedAddress::new(black_box("http://192.0.2.1:3000").parse().ok()?),
         slot: Flash { used: 0 },
         storage: Records { config, length: 0 },
@@ -44,7 +52,7 @@ pub(crate) fn device(script: &[&'static [u8]], document: &mut [u8], chunk: &mut 
     let buffers = Buffers { chunk, document };
     let mut agent = Agent::new(device.ok()?, platform, settings, buffers);
     #[cfg(feature = "client-firmware")]
-    let keys = [providore_pki::PublicKey::from_sec1(black_box(&AUTHOR)).ok()?];
+    let keys = [providore_pki::PublicKey::from_sec1(black_box(AUTHOR)).ok()?];
     #[cfg(feature = "client-firmware")]
     {
         let authors = providore_pki::manifest::AuthorKeys::new(&keys).ok()?;
@@ -54,7 +62,7 @@ pub(crate) fn device(script: &[&'static [u8]], document: &mut [u8], chunk: &mut 
     #[cfg(feature = "client-firmware")]
     {
         let step = ready(agent.check_firmware())?.ok()?;
-        black_box(&step);
+        matches!(step, FirmwareStep::OnTrial(_)).then_some(())?;
     }
     black_box(&agent);
     (stored == ConfigStep::Stored).then_some(())

@@ -77,7 +77,7 @@ fn run(exchange: &Exchange, buffers: &mut Buffers) -> Option<()> {
     #[cfg(feature = "client-config")]
     {
         let (document, chunk) = buffers.record.split_at_mut_checked(2048)?;
-        client::device(black_box(&[exchange.response, exchange.response]), document, chunk)?;
+        client::device(document, chunk)?;
     }
     #[cfg(feature = "manifest")]
     manifest::device()?;
