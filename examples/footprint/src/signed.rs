@@ -28,7 +28,7 @@ pub(crate) fn device(
     )]
     lent: &mut [u8],
 ) -> Option<()> {
-    let keys = Keys::derive(&mut SoftwareKey::new(black_box(SECRET)).ok()?).ok()?;
+    let keys = keys()?;
     let device: DeviceId = black_box("d8fa0180").parse().ok()?;
     let signature = ask(&keys, &device)?;
     let request = (black_box("GET"), black_box("/config"), None);
@@ -45,9 +45,15 @@ pub(crate) fn device(
     Some(())
 }
 
+/// The sub-keys of the device.
+#[inline(never)]
+pub(crate) fn keys() -> Option<Keys> {
+    Keys::derive(&mut SoftwareKey::new(black_box(SECRET)).ok()?).ok()
+}
+
 /// The signature of the request that is to be sent.
 #[inline(never)]
-fn ask(keys: &Keys, device: &DeviceId) -> Option<Signature> {
+pub(crate) fn ask(keys: &Keys, device: &DeviceId) -> Option<Signature> {
     let version: FirmwareVersion = black_box("1.1.0").parse().ok()?;
     let target = Target::parse(black_box("/config")).ok()?;
     let mut request = RequestToSign::new(device, black_box(Method::Get), target).version(&version);
