@@ -1,21 +1,20 @@
 //! The device as it speaks: the one place that knows dialects apart.
 
+#[cfg_attr(not(feature = "original"), path = "device/no_original.rs")]
+mod original;
 mod signed;
 
+#[cfg(feature = "original")]
+use providore_sign::original::ResponsePolicy;
 use providore_sign::{
-    HeaderInstructions, KeyError, MacKey, Refusal, notice::NoticeKey, original, signed as sign,
+    HeaderInstructions, KeyError, MacKey, Refusal, notice::NoticeKey, signed as sign,
 };
-use providore_wire::{
-    DeviceId, Dialect, FirmwareVersion, Target, Timestamp, original::ResponseHead,
-};
+use providore_wire::{DeviceId, Dialect, FirmwareVersion, Target, Timestamp};
 
+use original::{Original, OriginalVerifier};
 pub(crate) use signed::RECORD_LEN;
 
-use crate::{
-    Error, Head, Moment,
-    exchange::sealed::Question,
-    head::{Told, retry_after},
-};
+use crate::{Error, Head, Moment, exchange::sealed::Question, head::Told};
 use signed::{Session, SignedWith};
 
 /// Who asks: id, running firmware, keys, dialect, and which answers are accepted.
@@ -46,10 +45,7 @@ pub struct Device<K> {
     reason = "there is one of it, and perhaps no allocator"
 )]
 enum Voice<K> {
-    Original {
-        key: K,
-        policy: original::ResponsePolicy,
-    },
+    Original(Original<K>),
     Signed(Session),
 }
 
@@ -68,10 +64,11 @@ impl<K: MacKey> Device<K> {
     ///
     /// In the `Signed` dialect the sub-keys are derived here, and `key` is not used again: it may
     /// be locked in hardware. In the `Original` dialect `key` signs every message, and accepted is
-    /// what [`original::ResponsePolicy::default`] accepts.
+    /// what [`ResponsePolicy::default`](providore_sign::original::ResponsePolicy::default) accepts.
     ///
     /// # Errors
-    /// What the key reports.
+    /// What the key reports; [`KeyError::Hardware`] for the `Original` dialect without the feature
+    /// `original`.
     pub fn new(
         dialect: Dialect,
         id: DeviceId,
@@ -79,38 +76,34 @@ impl<K: MacKey> Device<K> {
         mut key: K,
     ) -> Result<Self, KeyError> {
         let voice = match dialect {
-            Dialect::Original => Voice::Original {
-                key,
-                policy: original::ResponsePolicy::default(),
-            },
+            Dialect::Original => Voice::Original(Original::new(key)?),
             Dialect::Signed => Voice::Signed(Session::begin(&mut key, &id)?),
             // The enumeration is open to additions; a dialect that this version cannot speak is
             // never replaced by another one.
-            _ => {
-                return Err(KeyError::Hardware(
-                    "this version does not speak the dialect",
-                ));
-            }
+            _ => return Err(UNSPOKEN),
         };
         Ok(Self { id, version, voice })
     }
 
     /// Accepts other answers of the `Original` dialect: more skew, or the dates of a first
     /// Providore. Changes nothing in the `Signed` dialect.
+    #[cfg(feature = "original")]
     #[must_use]
-    pub fn with_response_policy(mut self, accepted: original::ResponsePolicy) -> Self {
-        if let Voice::Original { policy, .. } = &mut self.voice {
-            *policy = accepted;
+    pub fn with_response_policy(mut self, accepted: ResponsePolicy) -> Self {
+        if let Voice::Original(original) = &mut self.voice {
+            original.policy = accepted;
         }
         self
     }
 
     /// The device's id.
+    #[must_use]
     pub const fn id(&self) -> &DeviceId {
         &self.id
     }
 
     /// The firmware that runs, as the server is told.
+    #[must_use]
     pub const fn version(&self) -> &FirmwareVersion {
         &self.version
     }
@@ -121,17 +114,19 @@ impl<K: MacKey> Device<K> {
     }
 
     /// The dialect that it speaks.
+    #[must_use]
     pub const fn dialect(&self) -> Dialect {
         match &self.voice {
-            Voice::Original { .. } => Dialect::Original,
+            Voice::Original(_) => Dialect::Original,
             Voice::Signed(_) => Dialect::Signed,
         }
     }
 
     /// What it knows of the time from verified answers; nothing in the `Original` dialect.
+    #[must_use]
     pub const fn server_time(&self) -> sign::ServerTime {
         match &self.voice {
-            Voice::Original { .. } => sign::ServerTime::new(),
+            Voice::Original(_) => sign::ServerTime::new(),
             Voice::Signed(session) => session.time(),
         }
     }
@@ -150,9 +145,10 @@ impl<K: MacKey> Device<K> {
     }
 
     /// Whether a secret waits to replace the present one.
+    #[must_use]
     pub const fn has_next_secret(&self) -> bool {
         match &self.voice {
-            Voice::Original { .. } => false,
+            Voice::Original(_) => false,
             Voice::Signed(session) => session.has_next(),
         }
     }
@@ -180,25 +176,15 @@ impl<K: MacKey> Device<K> {
 
     pub(crate) fn sign(
         &mut self,
-        question: &impl Question,
+        question: &dyn Question,
         target: &Target<'_>,
         moment: Moment,
     ) -> Result<(HeaderInstructions, Asked), Error> {
         let Self { id, version, voice } = self;
         match voice {
-            Voice::Original { key, .. } => {
+            Voice::Original(original) => {
                 let at = moment.clock.ok_or(Error::ClockNotSet)?;
-                if question.is_signed_only() {
-                    return Err(Error::NotInDialect);
-                }
-                let request = original::RequestToSign {
-                    device: id,
-                    method: question.method(),
-                    path: target.path(),
-                    version,
-                    body: question.content().map_or(b"", |(_, body)| body),
-                };
-                let headers = original::sign_request(key, &request, at, ORIGINAL_LIFETIME_S)?;
+                let headers = original.sign((id, version), question, target, at)?;
                 Ok((headers, Asked(How::Original { at })))
             }
             Voice::Signed(session) => {
@@ -222,20 +208,15 @@ impl<K: MacKey> Device<K> {
     /// Takes the head of the answer to a question: what it says, and the check of what follows.
     pub(crate) fn open<'a, H: Head>(
         &'a mut self,
-        (question, target): (&impl Question, &Target<'_>),
+        (question, target): (&dyn Question, &Target<'_>),
         asked: Asked,
         head: &'a H,
         clock: Option<Timestamp>,
     ) -> Result<(Verifier<'a, K>, Told<'a>), Error> {
         match (&mut self.voice, asked.0) {
-            (Voice::Original { key, policy }, How::Original { at }) => {
-                let now = clock.ok_or(Error::ClockNotSet)?;
-                if head.field("signature").is_none() {
-                    return Err(unsigned(head, clock));
-                }
-                let parsed = ResponseHead::parse(head.fields())?;
-                let verifier = original::ResponseVerifier::begin(key, parsed, policy, at, now)?;
-                Ok((Verifier::Original(verifier), Told::uncovered(head, now)))
+            (Voice::Original(original), How::Original { at }) => {
+                let (verifier, told) = original.open(at, head, clock)?;
+                Ok((Verifier::Original(verifier), told))
             }
             (Voice::Signed(session), How::Signed(how)) => {
                 let question = (&self.id, question.method(), target);
@@ -261,7 +242,7 @@ impl<K> Device<K> {
 impl<K> Voice<K> {
     const fn session(&mut self) -> Option<&mut Session> {
         match self {
-            Self::Original { .. } => None,
+            Self::Original(_) => None,
             Self::Signed(session) => Some(session),
         }
     }
@@ -274,18 +255,10 @@ impl Asked {
     }
 }
 
-fn unsigned(head: &impl Head, now: Option<Timestamp>) -> Error {
-    Error::Unsigned {
-        status: head.status(),
-        retry_after_s: retry_after(head.field("retry-after"), now),
-        challenged: false,
-    }
-}
-
 /// An answer on its way through the check, in the dialect of its question.
 #[derive(Debug)]
 pub(crate) enum Verifier<'a, K> {
-    Original(original::ResponseVerifier<'a, &'a mut K>),
+    Original(OriginalVerifier<'a, K>),
     Signed(sign::ResponseVerifier, &'a sign::Keys),
 }
 
@@ -303,13 +276,12 @@ impl<'a, K: MacKey> Verifier<'a, K> {
     /// When the server made the answer, and the keys for what is encrypted in it.
     pub(crate) fn finish(self) -> Result<(Timestamp, Option<&'a sign::Keys>), Refusal> {
         Ok(match self {
-            Self::Original(verifier) => (verifier.finish()?.created(), None),
+            Self::Original(verifier) => (verifier.finish()?, None),
             Self::Signed(verifier, keys) => (verifier.finish()?.created(), Some(keys)),
         })
     }
 }
 
-/// How long a request of the `Original` dialect counts: what deployed servers accept.
-const ORIGINAL_LIFETIME_S: u32 = 900;
+const UNSPOKEN: KeyError = KeyError::Hardware("this version does not speak the dialect");
 
 const NO_ROTATION: KeyError = KeyError::Hardware("the dialect has no way to replace a secret");

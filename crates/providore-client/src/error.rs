@@ -113,12 +113,6 @@ pub enum HeadError {
     Signed(#[from] signed::HeadError),
 }
 
-impl From<original::HeadError> for Error {
-    fn from(error: original::HeadError) -> Self {
-        Self::Head(error.into())
-    }
-}
-
 impl From<signed::HeadError> for Error {
     fn from(error: signed::HeadError) -> Self {
         Self::Head(error.into())

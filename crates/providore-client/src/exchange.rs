@@ -225,7 +225,7 @@ impl<O: Operation> Exchange<O> {
         clock: Option<Timestamp>,
     ) -> Result<Opened<'a, K>, Error> {
         let target = parsed(&self.target)?;
-        let question = (&self.operation, &target);
+        let question: (&dyn sealed::Question, _) = (&self.operation, &target);
         let (verifier, told) = device.open(question, self.asked, head, clock)?;
         if told.covered && told.status == 200 && self.operation.is_secret() && !told.encrypted {
             return Err(BodyFault::NotEncrypted.into());
@@ -294,7 +294,7 @@ pub struct Receiving<'a, 'b, K, O> {
     length: usize,
 }
 
-impl<'b, K: MacKey, O: BufferedOperation> Receiving<'_, 'b, K, O> {
+impl<'a, 'b, K: MacKey, O> Receiving<'a, 'b, K, O> {
     /// Takes the next part of the body, of any length.
     ///
     /// # Errors
@@ -310,11 +310,8 @@ impl<'b, K: MacKey, O: BufferedOperation> Receiving<'_, 'b, K, O> {
         Ok(self.opened.verifier.update(chunk)?)
     }
 
-    /// Ends the body: only now does anything count. What is encrypted is decrypted in the buffer.
-    ///
-    /// # Errors
-    /// [`Error::NotVerified`], then [`Error::Declined`] or [`Error::Body`].
-    pub fn finish(self) -> Result<O::Outcome<'b>, Error> {
+    /// The answer, proven, and the operation that it is of.
+    pub(crate) fn answer(self) -> Result<(O, SignedAnswer<'a, 'b>), Error> {
         let Opened { verifier, told } = self.opened;
         let (created, keys) = verifier.finish()?;
         let received = self.buffer.get_mut(..self.length).unwrap_or_default();
@@ -323,12 +320,24 @@ impl<'b, K: MacKey, O: BufferedOperation> Receiving<'_, 'b, K, O> {
             let plain = decode_in_place(keys.content_key(), received);
             length = plain.map_err(BodyFault::NotDecrypted)?.len();
         }
-        self.operation.conclude(SignedAnswer {
+        let answer = SignedAnswer {
             told,
             created,
             received,
             length,
-        })
+        };
+        Ok((self.operation, answer))
+    }
+}
+
+impl<'b, K: MacKey, O: BufferedOperation> Receiving<'_, 'b, K, O> {
+    /// Ends the body: only now does anything count. What is encrypted is decrypted in the buffer.
+    ///
+    /// # Errors
+    /// [`Error::NotVerified`], then [`Error::Declined`] or [`Error::Body`].
+    pub fn finish(self) -> Result<O::Outcome<'b>, Error> {
+        let (operation, answer) = self.answer()?;
+        operation.conclude(answer)
     }
 }
 

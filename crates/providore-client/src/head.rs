@@ -1,7 +1,5 @@
 //! The head of an answer, and the header fields that operations look at.
 
-use core::fmt::Write as _;
-
 use providore_sign::content_coding;
 use providore_wire::{Text, Timestamp, signed::ResponseHead};
 
@@ -73,20 +71,6 @@ pub(crate) struct Told<'h> {
 }
 
 impl<'h> Told<'h> {
-    /// Of a head whose signature covers none of it.
-    pub(crate) fn uncovered(head: &'h impl Head, now: Timestamp) -> Self {
-        Self {
-            status: head.status(),
-            retry_after_s: retry_after(head.field("retry-after"), Some(now)),
-            etag: head.field("etag"),
-            location: head.field("location"),
-            content_type: head.field("content-type"),
-            content_range: head.field("content-range"),
-            encrypted: false,
-            covered: false,
-        }
-    }
-
     /// Of a head that has been verified.
     pub(crate) fn covered(head: &ResponseHead<'h>, now: Option<Timestamp>) -> Result<Self, Error> {
         let encrypted = match head.field("content-encoding") {
@@ -140,7 +124,10 @@ impl EntityTag {
         // 66 characters always fit.
         let _ = tag.push('"');
         for byte in sha256 {
-            let _ = write!(tag, "{byte:02x}");
+            for half in [byte >> 4, byte & 15] {
+                let digit = char::from_digit(u32::from(half), 16);
+                let _ = tag.push(digit.unwrap_or('0'));
+            }
         }
         let _ = tag.push('"');
         Self(tag)

@@ -1,7 +1,6 @@
 //! `POST /report`.
 
-use providore_wire::{FirmwareVersion, Method, Route, Text};
-use serde::Serialize;
+use providore_wire::{FirmwareVersion, Method, Route};
 
 use crate::{
     BufferedOperation, Error, Operation,
@@ -32,8 +31,7 @@ pub struct Report {
 }
 
 /// What a [`Report`] is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Subject {
     /// An image.
@@ -47,8 +45,7 @@ pub enum Subject {
 }
 
 /// What became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
     /// It is in use.
@@ -61,14 +58,26 @@ pub enum Outcome {
     Healthy,
 }
 
-#[derive(Serialize)]
-struct Content<'a> {
-    what: Subject,
-    outcome: Outcome,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'a str>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    reason: &'a str,
+impl Subject {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Firmware => "firmware",
+            Self::Config => "config",
+            Self::Certificate => "certificate",
+            Self::Device => "device",
+        }
+    }
+}
+
+impl Outcome {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled-back",
+            Self::Healthy => "healthy",
+        }
+    }
 }
 
 impl Report {
@@ -85,27 +94,57 @@ impl Report {
         version: Option<&FirmwareVersion>,
         reason: &str,
     ) -> Self {
-        let mut text = Text::<MAX_REASON_BYTES>::new();
+        let mut report = Self {
+            json: [0; Self::MAX_LEN],
+            length: 0,
+        };
+        for piece in [
+            "{\"what\":\"",
+            what.name(),
+            "\",\"outcome\":\"",
+            outcome.name(),
+        ] {
+            report.push(piece);
+        }
+        // No character of a version needs an escape.
+        if let Some(version) = version {
+            report.push("\",\"version\":\"");
+            report.push(version.as_str());
+        }
+        if !reason.is_empty() {
+            report.push("\",\"reason\":\"");
+            report.push_reason(reason);
+        }
+        report.push("\"}");
+        report
+    }
+
+    fn push_reason(&mut self, reason: &str) {
+        let mut left = MAX_REASON_BYTES;
         for character in reason.chars().take(Self::MAX_REASON) {
             let character = if character.is_control() {
                 ' '
             } else {
                 character
             };
-            if text.push(character).is_err() {
+            let Some(rest) = left.checked_sub(character.len_utf8()) else {
                 break;
+            };
+            left = rest;
+            if matches!(character, '"' | '\\') {
+                self.push("\\");
             }
+            self.push(character.encode_utf8(&mut [0; 4]));
         }
-        let content = Content {
-            what,
-            outcome,
-            version: version.map(FirmwareVersion::as_str),
-            reason: text.as_str(),
-        };
-        let mut json = [0; Self::MAX_LEN];
-        // Bounded as above it always fits.
-        let length = serde_json_core::to_slice(&content, &mut json).unwrap_or_default();
-        Self { json, length }
+    }
+
+    /// Bounded as above all of it fits.
+    fn push(&mut self, piece: &str) {
+        let room = self.json.get_mut(self.length..).unwrap_or_default();
+        if let Some(room) = room.get_mut(..piece.len()) {
+            room.copy_from_slice(piece.as_bytes());
+            self.length = self.length.saturating_add(piece.len());
+        }
     }
 
     /// What is sent.

@@ -53,6 +53,8 @@
 //! The coding does not authenticate `rs`, nor how a message was labelled: whoever relies on that it
 //! came encrypted checks the label too (section 4.1), which the `Signed` dialect does by signing it.
 
+#[cfg(aes_backend_soft = "compact")]
+mod compact;
 mod decoder;
 mod encoder;
 mod error;

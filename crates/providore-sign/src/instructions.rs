@@ -3,7 +3,7 @@
 use core::fmt;
 
 use heapless::{String, Vec};
-use providore_wire::{Signature, message_signatures::signature_field};
+use providore_wire::Signature;
 
 use crate::KeyError;
 
@@ -41,10 +41,6 @@ impl HeaderInstructions {
     /// challenge, a version, and a signature input with all of them.
     pub const MAX_TEXT: usize = 1024;
 
-    /// The most text in the parameters of a signature: a response with all fields of the profile,
-    /// to a question with the longest label, from a device with the longest name.
-    pub(crate) const MAX_PARAMETERS: usize = 512;
-
     /// The fields: name in lower case, value.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> + Clone {
         (0..self.fields.len()).filter_map(|index| {
@@ -65,34 +61,52 @@ impl HeaderInstructions {
             .map(|(_, value)| value)
     }
 
-    /// The fields, their values as bytes.
-    pub(crate) fn bytes(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
-        let fields = self.fields();
-        fields.map(|(name, value)| (name, value.as_bytes()))
+    /// Appends `signature-input`: the parameters that `write` makes, which are returned.
+    pub(crate) fn push_input(
+        &mut self,
+        label: &str,
+        write: impl FnOnce(&mut dyn FnMut(&str)),
+    ) -> Result<&str, KeyError> {
+        let start = self.text.len().saturating_add(label.len());
+        let mut fits = true;
+        let mut push = |piece: &str| fits &= self.text.push_str(piece).is_ok();
+        push(label);
+        push("=");
+        write(&mut push);
+        if !fits {
+            return Err(KeyError::Message);
+        }
+        self.end("signature-input")?;
+        Ok(self.text.get(start.saturating_add(1)..).unwrap_or_default())
     }
 
-    /// Appends `signature-input` and `signature`.
+    /// Appends `signature`.
     pub(crate) fn push_signature(
         &mut self,
         label: &str,
-        parameters: &str,
         signature: &Signature,
     ) -> Result<(), KeyError> {
-        for part in [label, "=", parameters] {
+        let digits = signature.to_base64();
+        for part in [label, "=:", digits.as_str(), ":"] {
             self.text.push_str(part).map_err(|_| KeyError::Message)?;
         }
-        let _ = self.fields.push(("signature-input", self.text.len()));
-        let value = signature_field::<64>(label, signature.as_bytes())?;
-        self.push("signature", value.as_str());
-        Ok(())
+        self.end("signature")
     }
 
-    /// Appends a field. What does not fit is left out, and a message without it is refused by any
-    /// verifier; the dialects' own limits keep within [`Self::MAX_TEXT`].
-    pub(crate) fn push(&mut self, name: &'static str, value: &str) {
-        if self.text.push_str(value).is_ok() {
-            let _ = self.fields.push((name, self.text.len()));
-        }
+    /// Appends a field.
+    ///
+    /// # Errors
+    /// [`KeyError::Message`] if it does not fit; the dialects' own limits keep within
+    /// [`Self::MAX_TEXT`].
+    pub(crate) fn push(&mut self, name: &'static str, value: &str) -> Result<(), KeyError> {
+        self.text.push_str(value).map_err(|_| KeyError::Message)?;
+        self.end(name)
+    }
+
+    /// The text so far ends with the value of this field.
+    fn end(&mut self, name: &'static str) -> Result<(), KeyError> {
+        let field = (name, self.text.len());
+        self.fields.push(field).map_err(|_| KeyError::Message)
     }
 }
 

@@ -63,7 +63,10 @@ impl<'a> DigestField<'a> {
         let alone = alone.and_then(|digits| digits.strip_suffix(b":"));
         match alone.map(Signature::parse) {
             Some(Ok(digest)) => Ok(Some(*digest.as_bytes())),
+            #[cfg(feature = "any-spelling")]
             _ => Self::parse(value).map(|field| field.sha256()),
+            #[cfg(not(feature = "any-spelling"))]
+            _ => Err(ParseError::new(ParseErrorKind::InvalidBytes, 0)),
         }
     }
 

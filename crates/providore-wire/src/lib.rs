@@ -36,6 +36,7 @@
 //! The crate has no features: it is `no_std` and needs no allocator, always.
 #![no_std]
 
+mod base64;
 mod dialect;
 pub mod digest_fields;
 pub mod dns_sd;

@@ -2,9 +2,7 @@
 
 use core::fmt;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-
-use crate::{ParseError, ParseErrorKind, Text};
+use crate::{ParseError, ParseErrorKind, Text, base64};
 
 /// The 32 bytes of an HMAC-SHA-256 tag as it stands in a message; standard base64 with padding in
 /// text (RFC 4648 section 4).
@@ -34,30 +32,21 @@ impl Signature {
     /// # Errors
     /// [`ParseErrorKind::InvalidBase64`].
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        // 44 characters decode to 33 bytes at most, before the padding is counted.
-        let mut tag = [0; 33];
         let bad = ParseError::new(ParseErrorKind::InvalidBase64, 0);
-        if bytes.len() != Self::TEXT_LEN {
-            return Err(bad);
-        }
-        let length = STANDARD.decode_slice(bytes, &mut tag).map_err(|_| bad)?;
-        tag.get(..length)
-            .and_then(|tag| tag.try_into().ok())
-            .map(Self)
-            .ok_or(bad)
+        let digits = bytes.strip_suffix(b"=").ok_or(bad)?;
+        // 43 digits are 32 bytes and two bits to spare.
+        let tag = base64::decode_exact(base64::STANDARD, digits);
+        tag.map(Self).ok_or(bad)
     }
 
     /// The text form.
     #[must_use]
     pub fn to_base64(&self) -> Text<{ Self::TEXT_LEN }> {
-        let mut buffer = [0; Self::TEXT_LEN];
+        let mut buffer = [b'='; Self::TEXT_LEN];
         let mut text = Text::new();
-        // 32 bytes always take 44 characters, all of them ASCII.
-        if STANDARD.encode_slice(self.0, &mut buffer).is_ok()
-            && let Ok(encoded) = core::str::from_utf8(&buffer)
-        {
-            let _ = text.push_str(encoded);
-        }
+        // 32 bytes take 43 digits, all of them ASCII.
+        base64::encode(base64::STANDARD, &self.0, &mut buffer);
+        let _ = text.push_str(core::str::from_utf8(&buffer).unwrap_or_default());
         text
     }
 }

@@ -19,7 +19,7 @@
 //!
 //! let target = Target::parse("/config")?;
 //! let fields = [
-//!     ("signature-input", &br#"a=("@method" "@path" "@query");created=1767323045;expires=1767323345;nonce="AAAAAAAAAAAAAAAAAAAAAA";keyid="dev1";alg="hmac-sha256";tag="providore-2""#[..]),
+//!     ("signature-input", &br#"a=("@method" "@path" "@query");created=1767323045;expires=1767323345;nonce="AAAAAAAAAAAAAAAAAAAAAA";alg="hmac-sha256";keyid="dev1";tag="providore-2""#[..]),
 //!     ("signature", b"a=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"),
 //! ];
 //! let head = RequestHead::parse(Method::Get, &target, fields)?;
@@ -29,6 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod base;
 mod canonical;
 mod challenge;
 mod draft;
@@ -66,4 +67,5 @@ pub const RESPONSE_TAG: &str = "providore-2-response";
 pub const CHALLENGE_FIELD: &str = "providore-challenge";
 
 #[cfg(test)]
+#[cfg(feature = "any-spelling")]
 mod tests;

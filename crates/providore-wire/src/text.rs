@@ -32,6 +32,16 @@ impl<const N: usize> Text<N> {
             .map_err(|_| ParseError::new(ParseErrorKind::TooLong, N))
     }
 
+    /// Appends a number in decimal digits.
+    ///
+    /// # Errors
+    /// [`ParseErrorKind::TooLong`] when it does not fit; the text is then unchanged.
+    pub fn push_number(&mut self, number: u64) -> Result<(), ParseError> {
+        let mut digits = [0; 20];
+        let digits = write_digits(number, &mut digits);
+        self.push_str(core::str::from_utf8(digits).unwrap_or_default())
+    }
+
     /// Appends a string.
     ///
     /// # Errors
@@ -67,5 +77,55 @@ impl<const N: usize> core::fmt::Write for Text<N> {
 impl<const N: usize> AsRef<str> for Text<N> {
     fn as_ref(&self) -> &str {
         self.as_str()
+    }
+}
+
+/// The decimal digits of a number, at the end of `room`. No number is divided by a variable or held
+/// in 128 bits: a small processor has no instruction for either.
+pub(crate) fn write_digits(number: u64, room: &mut [u8; 20]) -> &[u8] {
+    let mut rest = number;
+    let mut first = room.len();
+    for slot in room.iter_mut().rev() {
+        let (quotient, digit) = divide_by_ten(rest);
+        *slot = b'0'.saturating_add(digit);
+        first = first.saturating_sub(1);
+        rest = quotient;
+        if rest == 0 {
+            break;
+        }
+    }
+    room.get(first..).unwrap_or_default()
+}
+
+/// In two halves of 32 bits, high to low, as on paper; four bits of remainder fit above 16.
+fn divide_by_ten(number: u64) -> (u64, u8) {
+    let mut quotient = 0_u64;
+    let mut remainder = 0_u32;
+    for shift in [48_u32, 32, 16, 0] {
+        let part = u32::try_from(number.wrapping_shr(shift) & 0xffff).unwrap_or_default();
+        let part = remainder << 16 | part;
+        quotient = quotient << 16 | u64::from(part / 10);
+        remainder = part % 10;
+    }
+    (quotient, u8::try_from(remainder).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate alloc;
+    use alloc::string::ToString as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_number_is_written_in_decimal(number in any::<u64>(), shift in 0_u32..64) {
+            let number = number >> shift;
+            let mut text = Text::<20>::new();
+            text.push_number(number).unwrap();
+            prop_assert_eq!(text.as_str(), number.to_string());
+        }
     }
 }

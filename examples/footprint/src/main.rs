@@ -6,6 +6,12 @@
 #![no_std]
 #![no_main]
 
+#[cfg(feature = "client-config")]
+mod client;
+#[cfg(feature = "count")]
+mod count;
+#[cfg(feature = "manifest")]
+mod manifest;
 #[cfg(feature = "original")]
 mod original;
 #[cfg(feature = "server")]
@@ -68,13 +74,25 @@ fn run(exchange: &Exchange, buffers: &mut Buffers) -> Option<()> {
     received.copy_from_slice(body);
     #[cfg(feature = "original")]
     original::device()?;
-    #[cfg(feature = "signed")]
+    #[cfg(feature = "count")]
+    return count::rows(head, received, &mut buffers.record);
+    #[cfg(all(feature = "signed", not(feature = "count")))]
     signed::device(head, received, &mut buffers.record)?;
+    #[cfg(feature = "client-config")]
+    {
+        let (document, chunk) = buffers.record.split_at_mut_checked(2048)?;
+        client::device(document, chunk)?;
+    }
+    #[cfg(all(feature = "manifest", not(feature = "count")))]
+    manifest::device()?;
     #[cfg(feature = "server")]
     server::server(exchange, &mut buffers.record)?;
-    black_box(received);
-    black_box(&buffers.record);
-    Some(())
+    #[cfg(not(feature = "count"))]
+    {
+        black_box(received);
+        black_box(&buffers.record);
+        Some(())
+    }
 }
 
 /// Head and body of a message.

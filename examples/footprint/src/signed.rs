@@ -9,7 +9,6 @@ use providore_sign::{
 use providore_wire::{
     DeviceId, FirmwareVersion, Method, Signature, Target, Timestamp,
     signed::{LABEL, Nonce, Question, ResponseHead},
-    structured::{BareItem, Dictionary, Member},
 };
 
 pub(crate) const SECRET: &[u8] = b"an example of a secret, 32 bytes";
@@ -29,7 +28,7 @@ pub(crate) fn device(
     )]
     lent: &mut [u8],
 ) -> Option<()> {
-    let keys = Keys::derive(&mut SoftwareKey::new(black_box(SECRET)).ok()?).ok()?;
+    let keys = keys()?;
     let device: DeviceId = black_box("d8fa0180").parse().ok()?;
     let signature = ask(&keys, &device)?;
     let request = (black_box("GET"), black_box("/config"), None);
@@ -46,9 +45,15 @@ pub(crate) fn device(
     Some(())
 }
 
+/// The sub-keys of the device.
+#[inline(never)]
+pub(crate) fn keys() -> Option<Keys> {
+    Keys::derive(&mut SoftwareKey::new(black_box(SECRET)).ok()?).ok()
+}
+
 /// The signature of the request that is to be sent.
 #[inline(never)]
-fn ask(keys: &Keys, device: &DeviceId) -> Option<Signature> {
+pub(crate) fn ask(keys: &Keys, device: &DeviceId) -> Option<Signature> {
     let version: FirmwareVersion = black_box("1.1.0").parse().ok()?;
     let target = Target::parse(black_box("/config")).ok()?;
     let mut request = RequestToSign::new(device, black_box(Method::Get), target).version(&version);
@@ -59,14 +64,8 @@ fn ask(keys: &Keys, device: &DeviceId) -> Option<Signature> {
     let now = Timestamp::from_unix(black_box(NOW))?;
     let nonce = Nonce::new(black_box(NONCE));
     let headers = sign_request(keys, &request, Validity::window(now, 60), &nonce).ok()?;
-    let field = Dictionary::parse(headers.value("signature")?.as_bytes()).ok()?;
-    let Some(Member::Item(item)) = field.get(LABEL) else {
-        return None;
-    };
-    let BareItem::Bytes(bytes) = item.bare() else {
-        return None;
-    };
-    bytes.to_array().map(Signature::new)
+    let digits = headers.value("signature")?.strip_prefix(LABEL)?;
+    Signature::parse(digits.strip_prefix("=:")?.strip_suffix(':')?.as_bytes()).ok()
 }
 
 /// Once as it streams by, once where it lies.

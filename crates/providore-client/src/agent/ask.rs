@@ -1,11 +1,14 @@
 //! From an operation to its outcome: find, wait, send, receive, and remember what it cost.
 
 use providore_sign::MacKey;
+use providore_wire::Method;
 
 use super::{Agent, AgentError, Event};
 use crate::{
-    Body, BufferedOperation, Clock as _, Device, Error, Exchange, Locator as _, Moment, Parts,
-    PlatformOf, Record, ServerAddress, Storage as _, Transport as _,
+    Body, BufferedOperation, Clock as _, Device, EntityTag, Error, Exchange, Locator as _, Moment,
+    Operation, Parts, PlatformOf, Record, ServerAddress, SignedAnswer, Storage as _,
+    Transport as _,
+    exchange::{Target, sealed::Question},
 };
 
 impl<K: MacKey, P: Parts> Agent<'_, K, P> {
@@ -117,10 +120,26 @@ impl<K: MacKey, P: Parts> Line<'_, K, P> {
     /// challenge, it is repeated as [`Repetitions`] allow.
     pub(super) async fn ask<'b, O: BufferedOperation>(
         self,
-        mut operation: O,
+        operation: O,
         chunk: &mut [u8],
         document: &'b mut [u8],
     ) -> Result<O::Outcome<'b>, AgentError> {
+        let mut pending = Pending {
+            operation: Some(operation),
+            outcome: None,
+        };
+        self.converse(&mut pending, chunk, document).await?;
+        // Only an answer ends the conversation well.
+        Ok(pending.outcome.ok_or(Error::NotInDialect)??)
+    }
+
+    /// The same for any operation: it is there once, and not once for each of them.
+    async fn converse<'b>(
+        self,
+        pending: &mut dyn Conversation<'b>,
+        chunk: &mut [u8],
+        document: &'b mut [u8],
+    ) -> Result<(), AgentError> {
         let Self {
             device,
             platform,
@@ -129,23 +148,85 @@ impl<K: MacKey, P: Parts> Line<'_, K, P> {
         let parts = platform.parts();
         let mut repetitions = Repetitions::of(device);
         loop {
-            let exchange = Exchange::ask(operation, device, moment::<P>(parts))?;
+            let question = Asking(pending.question()?);
+            let exchange = Exchange::ask(question, device, moment::<P>(parts))?;
             let mut answer = parts.transport.send(server, &exchange.request()).await?;
             let clock = parts.clock.now();
             let opened = match exchange.open(device, &answer.head, clock) {
-                Err(error) if repetitions.allow(&error) => {
-                    operation = exchange.into_operation();
-                    continue;
-                }
+                Err(error) if repetitions.allow(&error) => continue,
                 opened => opened?,
             };
-            let mut receiving = opened.into_buffer(exchange.into_operation(), document);
+            let mut receiving = opened.into_buffer((), document);
             drain(&mut answer.body, chunk, async |part| {
                 Ok(receiving.chunk(part)?)
             })
             .await?;
-            return Ok(receiving.finish()?);
+            let ((), proven) = receiving.answer()?;
+            pending.conclude(proven);
+            return Ok(());
         }
+    }
+}
+
+/// An operation that was asked, and what came of it.
+struct Pending<'b, O: BufferedOperation> {
+    operation: Option<O>,
+    outcome: Option<Result<O::Outcome<'b>, Error>>,
+}
+
+/// A [`Pending`] of any operation.
+trait Conversation<'b> {
+    fn question(&self) -> Result<&dyn Question, Error>;
+
+    fn conclude(&mut self, answer: SignedAnswer<'_, 'b>);
+}
+
+impl<'b, O: BufferedOperation> Conversation<'b> for Pending<'b, O> {
+    fn question(&self) -> Result<&dyn Question, Error> {
+        match &self.operation {
+            Some(operation) => Ok(operation),
+            None => Err(Error::NotInDialect),
+        }
+    }
+
+    fn conclude(&mut self, answer: SignedAnswer<'_, 'b>) {
+        let operation = self.operation.take();
+        self.outcome = operation.map(|operation| operation.conclude(answer));
+    }
+}
+
+/// The question of any operation.
+struct Asking<'q>(&'q dyn Question);
+
+impl Operation for Asking<'_> {}
+
+impl Question for Asking<'_> {
+    fn method(&self) -> Method {
+        self.0.method()
+    }
+
+    fn target(&self) -> Target {
+        self.0.target()
+    }
+
+    fn unless(&self) -> Option<&EntityTag> {
+        self.0.unless()
+    }
+
+    fn part(&self) -> Option<(&str, &EntityTag)> {
+        self.0.part()
+    }
+
+    fn content(&self) -> Option<(&'static str, &[u8])> {
+        self.0.content()
+    }
+
+    fn is_signed_only(&self) -> bool {
+        self.0.is_signed_only()
+    }
+
+    fn is_secret(&self) -> bool {
+        self.0.is_secret()
     }
 }
 

@@ -1,7 +1,5 @@
 //! `GET /firmware?version=V` with `Range`: the rest of an image of which a manifest tells the digest.
 
-use core::fmt::Write as _;
-
 use providore_sign::MacKey;
 use providore_wire::{FirmwareVersion, Text, Timestamp};
 
@@ -37,7 +35,9 @@ impl FirmwarePart {
         let mut range = Text::new();
         if from > 0 {
             // It fits.
-            let _ = write!(range, "bytes={from}-");
+            let _ = range.push_str("bytes=");
+            let _ = range.push_number(from);
+            let _ = range.push_str("-");
         }
         Self {
             version,
@@ -50,10 +50,14 @@ impl FirmwarePart {
 
     /// `bytes F-L/N` (RFC 9110 section 14.4), as the answer must have it.
     fn content_range(&self) -> Text<{ Self::MAX_CONTENT_RANGE }> {
-        let (from, length) = (self.from, self.length);
         let mut range = Text::new();
         // It fits.
-        let _ = write!(range, "bytes {from}-{}/{length}", length.saturating_sub(1));
+        let _ = range.push_str("bytes ");
+        let _ = range.push_number(self.from);
+        let _ = range.push_str("-");
+        let _ = range.push_number(self.length.saturating_sub(1));
+        let _ = range.push_str("/");
+        let _ = range.push_number(self.length);
         range
     }
 

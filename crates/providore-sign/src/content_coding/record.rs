@@ -2,11 +2,15 @@
 
 use core::fmt;
 
+#[cfg(not(aes_backend_soft = "compact"))]
+use aes_gcm::Aes128Gcm;
 use aes_gcm::{
-    Aes128Gcm, KeyInit as _, Tag,
+    KeyInit as _, Tag,
     aead::{AeadInOut as _, Key, Nonce},
 };
 
+#[cfg(aes_backend_soft = "compact")]
+use super::compact::Aes128Gcm;
 use super::{ContentKey, DecodeError, EncodeError};
 use crate::{ComputedTag, KeyError, MacKey as _, SoftwareKey, subkeys};
 

@@ -71,10 +71,10 @@ pub fn sign_request(
     let authorization = Authorization::new(request.device.clone(), signature).to_text();
 
     let mut headers = HeaderInstructions::default();
-    headers.push(Field::Authorization.name(), authorization.as_str());
-    headers.push(Field::CreatedAt.name(), created.as_str());
-    headers.push(Field::Expiry.name(), expiry.as_str());
-    headers.push(Field::FirmwareVersion.name(), request.version.as_str());
+    headers.push(Field::Authorization.name(), authorization.as_str())?;
+    headers.push(Field::CreatedAt.name(), created.as_str())?;
+    headers.push(Field::Expiry.name(), expiry.as_str())?;
+    headers.push(Field::FirmwareVersion.name(), request.version.as_str())?;
     Ok(headers)
 }
 

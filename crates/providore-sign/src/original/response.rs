@@ -68,9 +68,9 @@ impl<K: MacKey> ResponseSigner<K> {
         let signature = self.key.finish()?.publish();
 
         let mut headers = HeaderInstructions::default();
-        headers.push(Field::CreatedAt.name(), created.as_str());
-        headers.push(Field::Expiry.name(), expiry.as_str());
-        headers.push(Field::Signature.name(), signature.to_base64().as_str());
+        headers.push(Field::CreatedAt.name(), created.as_str())?;
+        headers.push(Field::Expiry.name(), expiry.as_str())?;
+        headers.push(Field::Signature.name(), signature.to_base64().as_str())?;
         Ok(headers)
     }
 }

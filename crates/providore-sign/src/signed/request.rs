@@ -4,7 +4,7 @@ use providore_wire::{
     DeviceId, FirmwareVersion, Method, ParseError, Target, Timestamp,
     digest_fields::DigestField,
     signed::{
-        CHALLENGE_FIELD, Challenge, LABEL, Nonce, Question, RequestDraft, RequestHead,
+        Challenge, LABEL, Nonce, Question, REQUEST_FIELDS, RequestDraft, RequestHead,
         Validity as Claimed,
     },
 };
@@ -114,61 +114,44 @@ pub fn sign_request(
     validity: Validity<'_>,
     nonce: &Nonce,
 ) -> Result<HeaderInstructions, KeyError> {
-    let mut headers = request.fields(&validity);
-    let window = match validity {
+    let digest = request.content.map(|(_, body)| Sha256::digest(body).into());
+    let digest = digest.as_ref().map(DigestField::write_sha256);
+    let (challenge, window) = match validity {
+        Validity::Challenge(challenge) => (Some(challenge.as_str()), None),
         Validity::Window {
             created,
             lifetime_s,
-        } => Some((created, created.saturating_add(i64::from(lifetime_s)))),
-        Validity::Challenge(_) => None,
+        } => {
+            let expires = created.saturating_add(i64::from(lifetime_s));
+            (None, Some((created, expires)))
+        }
     };
-    let draft = RequestDraft::new(request.method, request.target, headers.bytes());
-    let draft = draft.map_err(|_| KeyError::Message)?;
-    let parameters = draft.parameters::<{ HeaderInstructions::MAX_PARAMETERS }>(
-        request.device,
-        nonce,
-        window,
-    )?;
+    // In the order of REQUEST_FIELDS.
+    let values = [
+        request.content.map(|(content_type, _)| content_type),
+        digest.as_ref().map(AsRef::as_ref),
+        request.version.map(FirmwareVersion::as_str),
+        challenge,
+        request.range,
+        request.if_range,
+        request.if_none_match,
+    ];
+    let draft = RequestDraft::of_values(request.method, request.target, values);
+    let mut headers = HeaderInstructions::default();
+    for (name, value) in REQUEST_FIELDS.into_iter().zip(values) {
+        if let Some(value) = value {
+            headers.push(name, value)?;
+        }
+    }
+    let parameters = headers.push_input(LABEL, |sink| {
+        draft.parameter_pieces(request.device, nonce, window, sink);
+    })?;
     let mut key = keys.requests();
     key.begin()?;
-    draft.signature_base(parameters.as_str(), |piece| key.update(piece))?;
+    draft.signature_base(parameters, |piece| key.update(piece))?;
     let signature = key.finish()?.publish();
-    headers.push_signature(LABEL, parameters.as_str(), &signature)?;
+    headers.push_signature(LABEL, &signature)?;
     Ok(headers)
-}
-
-impl RequestToSign<'_> {
-    /// The fields that are covered.
-    fn fields(&self, validity: &Validity<'_>) -> HeaderInstructions {
-        let digest = self.content.map(|(_, body)| Sha256::digest(body).into());
-        let digest = digest.as_ref().map(DigestField::write_sha256);
-        let challenge = match validity {
-            Validity::Challenge(challenge) => Some(challenge.as_str()),
-            Validity::Window { .. } => None,
-        };
-        let fields = [
-            (
-                "content-type",
-                self.content.map(|(content_type, _)| content_type),
-            ),
-            ("content-digest", digest.as_ref().map(AsRef::as_ref)),
-            (
-                "x-firmware-version",
-                self.version.map(FirmwareVersion::as_str),
-            ),
-            (CHALLENGE_FIELD, challenge),
-            ("range", self.range),
-            ("if-range", self.if_range),
-            ("if-none-match", self.if_none_match),
-        ];
-        let mut headers = HeaderInstructions::default();
-        for (name, value) in fields {
-            if let Some(value) = value {
-                headers.push(name, value);
-            }
-        }
-        headers
-    }
 }
 
 /// What a server accepts in this dialect.

@@ -58,17 +58,18 @@ where
     let fields = fields.chain(ours().map(|(name, value)| (name, value.as_bytes())));
     let draft = ResponseDraft::new(response.status, question, fields);
     let draft = draft.map_err(|_| KeyError::Message)?;
-    let parameters = draft
-        .parameters::<{ HeaderInstructions::MAX_PARAMETERS }>(response.device, response.created)?;
-    let mut key = keys.responses();
-    key.begin()?;
-    draft.signature_base(parameters.as_str(), |piece| key.update(piece))?;
-    let signature = key.finish()?.publish();
     let mut headers = HeaderInstructions::default();
     for (name, value) in ours() {
-        headers.push(name, value);
+        headers.push(name, value)?;
     }
-    headers.push_signature(LABEL, parameters.as_str(), &signature)?;
+    let parameters = headers.push_input(LABEL, |sink| {
+        draft.parameter_pieces(response.device, response.created, sink);
+    })?;
+    let mut key = keys.responses();
+    key.begin()?;
+    draft.signature_base(parameters, |piece| key.update(piece))?;
+    let signature = key.finish()?.publish();
+    headers.push_signature(LABEL, &signature)?;
     Ok(headers)
 }
 

@@ -1,26 +1,44 @@
-//! A request's signature as this implementation spells it, read in one go.
+//! A signature as this implementation spells it, read in one go.
 //!
 //! ```text
 //! label=("@method" "@path" "@query" "of REQUEST_FIELDS" …)[;created=…;expires=…];nonce="…";alg="hmac-sha256";keyid="…";tag="providore-2"
+//! label=("@status" "of RESPONSE_FIELDS" … "@method";req "@path";req "@query";req "signature";req;key="…");created=…;alg="hmac-sha256";keyid="…";tag="providore-2-response"
 //! ```
 //!
 //! Whoever writes it in another way, or has anything wrong in it, is not answered here: what this
 //! module does not know is read, or refused, by the grammar.
 
 use super::{
-    CHALLENGE_FIELD, Challenge, Found, Nonce, Validity,
+    CHALLENGE_FIELD, Challenge, Found, Nonce, Question, Validity,
+    base::{self, TextSink},
     fields::{INPUT, SIGNATURE},
 };
+#[cfg(feature = "any-spelling")]
+use crate::message_signatures::SignatureParameters;
 use crate::{
-    DeviceId, Method, Signature, Timestamp,
+    DeviceId, Signature, Timestamp,
     message_signatures::is_content,
     structured::{MAX_DIGITS, is_key},
 };
 
-/// What there is to know of the one signature of a request.
+/// The parameters of a signature.
+#[derive(Debug, Clone)]
+#[cfg_attr(
+    feature = "any-spelling",
+    expect(clippy::large_enum_variant, reason = "there is no heap to put it on")
+)]
+pub(super) enum Parameters<'a> {
+    /// The text, of what is written as this implementation would.
+    Canonical(&'a str),
+    /// Any other.
+    #[cfg(feature = "any-spelling")]
+    General(SignatureParameters<'a>),
+}
+
+/// What a canonical request says.
 pub(super) struct CanonicalRequest<'a> {
     pub(super) label: &'a str,
-    /// The inner list, as it stands at the end of the signature base.
+    /// What the signature covers last.
     pub(super) list: &'a str,
     pub(super) device: DeviceId,
     pub(super) nonce: Nonce,
@@ -29,84 +47,138 @@ pub(super) struct CanonicalRequest<'a> {
 }
 
 impl<'a> CanonicalRequest<'a> {
-    /// Reads it if it covers all that was `found`, in the order of the profile.
-    pub(super) fn read<F>(fields: F, found: &Found<'a, 7>) -> Option<Self>
-    where
-        F: IntoIterator<Item = (&'a str, &'a [u8])>,
-    {
-        let [input, signature] = Found::among(&[INPUT, SIGNATURE], fields).ok()?.values();
-        let (label, list) = core::str::from_utf8(input?).ok()?.split_once('=')?;
-        let mut rest = list.strip_prefix(r#"("@method" "@path" "@query""#)?;
-        for (name, value) in found.iter() {
-            let name_and_rest = rest.strip_prefix(" \"")?;
-            rest = name_and_rest.strip_prefix(name)?.strip_prefix('"')?;
-            if !is_content(value) {
-                return None;
-            }
-        }
-        rest = rest.strip_prefix(')')?;
-        let challenge = found.get(CHALLENGE_FIELD);
-        let validity = if let Some(challenge) = challenge {
+    /// Reads the two fields of a signature that covers all that was found; `None` for any other.
+    pub(super) fn read(fields: &Found<'a, 7>, ours: &Found<'a, 2>) -> Option<Self> {
+        let (label, list) = label_and_list(ours)?;
+        let mut rest = Rest::new(list);
+        rest.take(|sink| base::write_request_components(fields, sink));
+        let validity = if let Some(challenge) = fields.get(CHALLENGE_FIELD) {
             Validity::Challenge(Challenge::parse(challenge).ok()?)
         } else {
-            let created = time(rest.strip_prefix(";created=")?)?;
-            let expires = time(created.1.strip_prefix(";expires=")?)?;
-            rest = expires.1;
             Validity::Window {
-                created: created.0,
-                expires: expires.0,
+                created: rest.time(";created=")?,
+                expires: rest.time(";expires=")?,
             }
         };
-        let (nonce, rest) = rest.strip_prefix(";nonce=\"")?.split_once('"')?;
-        let rest = rest.strip_prefix(r#";alg="hmac-sha256";keyid=""#)?;
-        let (device, rest) = rest.split_once('"')?;
-        let signature = signature?.strip_prefix(label.as_bytes())?;
-        let signature = signature.strip_prefix(b"=:")?.strip_suffix(b":")?;
-        (rest == r#";tag="providore-2""# && is_key(label)).then_some(Self {
+        let nonce = rest.quoted(";nonce=\"")?;
+        let device = rest.quoted(r#";alg="hmac-sha256";keyid=""#)?;
+        rest.ends_with(r#";tag="providore-2""#)?;
+        Some(Self {
             label,
             list,
             device: device.parse().ok()?,
             nonce: Nonce::parse(nonce).ok()?,
             validity,
-            signature: Signature::parse(signature).ok()?,
+            signature: signature(label, ours)?,
         })
     }
 }
 
-/// An integer in the one way to write it, and what follows.
-fn time(text: &str) -> Option<(Timestamp, &str)> {
-    let length = text.bytes().position(|byte| !byte.is_ascii_digit())?;
-    let (digits, rest) = text.split_at_checked(length)?;
-    let zeros = digits.starts_with('0');
-    let number = digits.parse().ok();
-    let number = number.filter(|_| !zeros && length <= MAX_DIGITS)?;
-    Some((Timestamp::from_unix(number)?, rest))
+/// What a canonical response says.
+pub(super) struct CanonicalResponse<'a> {
+    /// What the signature covers last.
+    pub(super) list: &'a str,
+    pub(super) device: DeviceId,
+    pub(super) created: Timestamp,
+    pub(super) signature: Signature,
 }
 
-/// The signature base of a request of which the values have been checked.
-pub(super) fn write_base<E>(
-    (method, target): (Method, (&str, Option<&str>)),
-    fields: &Found<'_, 7>,
-    list: &str,
-    mut sink: impl FnMut(&[u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    sink(b"\"@method\": ")?;
-    sink(method.as_str().as_bytes())?;
-    sink(b"\n\"@path\": ")?;
-    sink(target.0.as_bytes())?;
-    sink(b"\n\"@query\": ?")?;
-    if let Some(query) = target.1 {
-        sink(query.as_bytes())?;
+impl<'a> CanonicalResponse<'a> {
+    /// Reads the two fields of a signature that covers all that was found, and this question;
+    /// `None` for any other.
+    pub(super) fn read(
+        fields: &Found<'a, 9>,
+        ours: &Found<'a, 2>,
+        question: &Question<'_>,
+    ) -> Option<Self> {
+        let (label, list) = label_and_list(ours)?;
+        let mut rest = Rest::new(list);
+        rest.take(|sink| base::write_response_components(fields, question.label(), sink));
+        let created = rest.time(";created=")?;
+        let device = rest.quoted(r#";alg="hmac-sha256";keyid=""#)?;
+        rest.ends_with(r#";tag="providore-2-response""#)?;
+        Some(Self {
+            list,
+            device: device.parse().ok()?,
+            created,
+            signature: signature(label, ours)?,
+        })
     }
-    for (name, value) in fields.iter() {
-        sink(b"\n\"")?;
-        sink(name.as_bytes())?;
-        sink(b"\": ")?;
-        sink(value)?;
+}
+
+/// The two fields of which a signature consists.
+pub(super) const FIELDS: [&str; 2] = [INPUT, SIGNATURE];
+
+fn label_and_list<'a>(ours: &Found<'a, 2>) -> Option<(&'a str, &'a str)> {
+    let input = core::str::from_utf8(ours.get(INPUT)?).ok()?;
+    let equals = input.bytes().position(|byte| byte == b'=')?;
+    let (label, list) = input.split_at_checked(equals)?;
+    Some((label, list.get(1..)?)).filter(|_| is_key(label))
+}
+
+fn signature(label: &str, ours: &Found<'_, 2>) -> Option<Signature> {
+    let member = ours.get(SIGNATURE)?.strip_prefix(label.as_bytes())?;
+    let digits = member.strip_prefix(b"=:")?.strip_suffix(b":")?;
+    Signature::parse(digits).ok()
+}
+
+/// Whether all of the values can stand in a signature base.
+pub(super) fn are_content<const N: usize>(fields: &Found<'_, N>) -> bool {
+    fields.iter().all(|(_, value)| is_content(value))
+}
+
+/// What has not been read yet of a text in which all but a few places is given; nothing of one
+/// that is another.
+struct Rest<'a>(Option<&'a str>);
+
+impl<'a> Rest<'a> {
+    const fn new(text: &'a str) -> Self {
+        Self(Some(text))
     }
-    sink(b"\n\"@signature-params\": ")?;
-    sink(list.as_bytes())
+
+    /// Goes over what is written here.
+    fn take(&mut self, write: impl FnOnce(TextSink<'_>)) {
+        write(&mut |piece| self.skip(piece));
+    }
+
+    fn skip(&mut self, piece: &str) {
+        self.0 = self.0.and_then(|rest| rest.strip_prefix(piece));
+    }
+
+    /// What stands before `end`, behind what is given.
+    fn until(&mut self, before: &str, end: impl Fn(u8) -> bool) -> Option<&'a str> {
+        self.skip(before);
+        let rest = self.0?;
+        let (found, rest) = rest.split_at_checked(rest.bytes().position(end)?)?;
+        self.0 = Some(rest);
+        Some(found)
+    }
+
+    /// What stands before the closing quote, behind what is given.
+    fn quoted(&mut self, before: &str) -> Option<&'a str> {
+        let found = self.until(before, |byte| byte == b'"')?;
+        self.skip("\"");
+        Some(found)
+    }
+
+    /// An integer in the one way to write it, behind what is given.
+    fn time(&mut self, before: &str) -> Option<Timestamp> {
+        let digits = self.until(before, |byte| !byte.is_ascii_digit())?;
+        if digits.is_empty() || digits.starts_with('0') || digits.len() > MAX_DIGITS {
+            return None;
+        }
+        let number = digits.bytes().fold(0_i64, |number, digit| {
+            let digit = i64::from(digit.wrapping_sub(b'0'));
+            number.wrapping_mul(10).wrapping_add(digit)
+        });
+        Timestamp::from_unix(number)
+    }
+
+    fn ends_with(&self, end: &str) -> Option<()> {
+        (self.0? == end).then_some(())
+    }
 }
 
 #[cfg(test)]
+#[cfg(feature = "any-spelling")]
 mod tests;

@@ -1,12 +1,10 @@
 //! Messages that are about to be signed.
 
 use super::{
-    Found, HeadError, Nonce, Question, REQUEST_FIELDS, RESPONSE_FIELDS, canonical::write_base,
+    Found, HeadError, Nonce, Question, REQUEST_FIELDS, RESPONSE_FIELDS, base,
+    canonical::are_content,
 };
-use crate::{
-    DeviceId, Method, ParseError, ParseErrorKind, Target, Text, Timestamp,
-    message_signatures::is_content, structured::write_integer,
-};
+use crate::{DeviceId, Method, ParseError, ParseErrorKind, Target, Text, Timestamp};
 
 /// What the signature of a request covers, in the order of the profile.
 ///
@@ -45,6 +43,19 @@ impl<'a> RequestDraft<'a> {
         })
     }
 
+    /// A request that has these values, each in the place of its name in [`REQUEST_FIELDS`].
+    #[must_use]
+    pub fn of_values(method: Method, target: Target<'a>, values: [Option<&'a str>; 7]) -> Self {
+        Self {
+            method,
+            target,
+            fields: Found::of_values(
+                &REQUEST_FIELDS,
+                values.map(|value| value.map(str::as_bytes)),
+            ),
+        }
+    }
+
     /// The parameters of the signature, of one that has a `window` from `created` to `expires` or
     /// a challenge among its fields.
     ///
@@ -56,22 +67,20 @@ impl<'a> RequestDraft<'a> {
         nonce: &Nonce,
         window: Option<(Timestamp, Timestamp)>,
     ) -> Result<Text<N>, ParseError> {
-        Text::collect(|mut sink| {
-            sink(br#"("@method" "@path" "@query""#)?;
-            write_names(&self.fields, &mut sink)?;
-            sink(b")")?;
-            if let Some((created, expires)) = window {
-                sink(b";created=")?;
-                write_integer(created.unix(), &mut sink)?;
-                sink(b";expires=")?;
-                write_integer(expires.unix(), &mut sink)?;
-            }
-            sink(b";nonce=\"")?;
-            sink(nonce.to_text().as_str().as_bytes())?;
-            sink(b"\";alg=\"hmac-sha256\";keyid=\"")?;
-            sink(device.as_str().as_bytes())?;
-            sink(b"\";tag=\"providore-2\"")
+        base::text(|sink| {
+            base::write_request_list(&self.fields, device.as_str(), nonce, window, sink);
         })
+    }
+
+    /// The same, piece by piece.
+    pub fn parameter_pieces(
+        &self,
+        device: &DeviceId,
+        nonce: &Nonce,
+        window: Option<(Timestamp, Timestamp)>,
+        sink: &mut dyn FnMut(&str),
+    ) {
+        base::write_request_list(&self.fields, device.as_str(), nonce, window, sink);
     }
 
     /// The bytes under the signature with these parameters, piece by piece.
@@ -83,12 +92,13 @@ impl<'a> RequestDraft<'a> {
         parameters: &str,
         sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut values = self.fields.iter().map(|(_, value)| value);
-        if !values.all(is_content) {
+        if !are_content(&self.fields) {
             return Err(ParseError::new(ParseErrorKind::UnexpectedByte, 0).into());
         }
-        let target = (self.target.path(), self.target.query());
-        write_base((self.method, target), &self.fields, parameters, sink)
+        let target = (self.method, self.target.path(), self.target.query());
+        base::fallible(sink, |sink| {
+            base::write_request_base(target, &self.fields, parameters, sink);
+        })
     }
 }
 
@@ -141,17 +151,22 @@ impl<'a> ResponseDraft<'a> {
         device: &DeviceId,
         created: Timestamp,
     ) -> Result<Text<N>, ParseError> {
-        Text::collect(|mut sink| {
-            sink(b"(\"@status\"")?;
-            write_names(&self.fields, &mut sink)?;
-            sink(br#" "@method";req "@path";req "@query";req "signature";req;key=""#)?;
-            sink(self.question.label().as_bytes())?;
-            sink(b"\");created=")?;
-            write_integer(created.unix(), &mut sink)?;
-            sink(b";alg=\"hmac-sha256\";keyid=\"")?;
-            sink(device.as_str().as_bytes())?;
-            sink(b"\";tag=\"providore-2-response\"")
-        })
+        base::text(|sink| self.parameter_pieces(device, created, sink))
+    }
+
+    /// The same, piece by piece.
+    pub fn parameter_pieces(
+        &self,
+        device: &DeviceId,
+        created: Timestamp,
+        sink: &mut dyn FnMut(&str),
+    ) {
+        base::write_response_components(&self.fields, self.question.label(), sink);
+        sink(";created=");
+        base::write_number(created.unix(), sink);
+        sink(";alg=\"hmac-sha256\";keyid=\"");
+        sink(device.as_str());
+        sink("\";tag=\"providore-2-response\"");
     }
 
     /// The bytes under the signature with these parameters, piece by piece.
@@ -163,55 +178,22 @@ impl<'a> ResponseDraft<'a> {
     pub fn signature_base<E: From<ParseError>>(
         &self,
         parameters: &str,
-        mut sink: impl FnMut(&[u8]) -> Result<(), E>,
+        sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let fails = |kind| E::from(ParseError::new(kind, 0));
         if !matches!(self.status, 100..=999) {
             return Err(fails(ParseErrorKind::OutOfRange));
         }
-        let (method, path, query) = self.question.target();
-        let target = method.bytes().chain(path.bytes()).chain(query.bytes());
-        let mut values = self.fields.iter().map(|(_, value)| value);
-        if !values.all(is_content)
-            || !target.fold(true, |all, byte| all & matches!(byte, b' '..=b'~'))
-        {
+        if !are_content(&self.fields) || !self.question.is_visible() {
             return Err(fails(ParseErrorKind::UnexpectedByte));
         }
         let asked = self.question.signature();
         let asked = asked.ok_or(fails(ParseErrorKind::Missing))?;
-        sink(b"\"@status\": ")?;
-        write_integer(i64::from(self.status), &mut sink)?;
-        for (name, value) in self.fields.iter() {
-            sink(b"\n\"")?;
-            sink(name.as_bytes())?;
-            sink(b"\": ")?;
-            sink(value)?;
-        }
-        sink(b"\n\"@method\";req: ")?;
-        sink(method.as_bytes())?;
-        sink(b"\n\"@path\";req: ")?;
-        sink(path.as_bytes())?;
-        sink(b"\n\"@query\";req: ?")?;
-        sink(query.as_bytes())?;
-        sink(b"\n\"signature\";req;key=\"")?;
-        sink(self.question.label().as_bytes())?;
-        sink(b"\": ")?;
-        sink(asked.as_bytes())?;
-        sink(b"\n\"@signature-params\": ")?;
-        sink(parameters.as_bytes())
+        base::fallible(sink, |sink| {
+            let question = (self.question, asked);
+            base::write_response_base(self.status, question, &self.fields, parameters, sink);
+        })
     }
-}
-
-fn write_names<const N: usize, E>(
-    fields: &Found<'_, N>,
-    sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    for name in fields.names() {
-        sink(b" \"")?;
-        sink(name.as_bytes())?;
-        sink(b"\"")?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

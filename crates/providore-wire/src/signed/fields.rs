@@ -1,10 +1,11 @@
 //! The fields that this profile looks at, and our signature among all of a message.
 
 use super::HeadError;
+use crate::{ParseError, ParseErrorKind, original::trim};
+#[cfg(feature = "any-spelling")]
 use crate::{
-    ParseError, ParseErrorKind, Signature,
+    Signature,
     message_signatures::SignatureParameters,
-    original::trim,
     structured::{BareItem, Dictionary, Member, find_only},
 };
 
@@ -63,23 +64,25 @@ impl<'a, const N: usize> Found<'a, N> {
         Ok(Self { names, values })
     }
 
+    /// Those that have a value.
+    pub(super) fn of_values(
+        names: &'static [&'static str; N],
+        values: [Option<&'a [u8]>; N],
+    ) -> Self {
+        let values = values.map(|value| value.map(trim));
+        Self { names, values }
+    }
+
     /// Names and values of those that are there.
-    pub(crate) fn iter<'s>(
-        &'s self,
-    ) -> impl Iterator<Item = (&'s str, &'s [u8])> + Clone + use<'s, 'a, N> {
-        let pairs = self.names.iter().zip(&self.values);
-        pairs.filter_map(|(name, value)| Some((*name, (*value)?)))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
+        there(self.names, &self.values)
     }
 
     /// Names of those that are there.
+    #[cfg(feature = "any-spelling")]
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
         let pairs = self.names.iter().zip(&self.values);
         pairs.filter_map(|(name, value)| value.map(|_| *name))
-    }
-
-    /// The values, each in the place of its name.
-    pub(super) const fn values(&self) -> [Option<&'a [u8]>; N] {
-        self.values
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&'a [u8]> {
@@ -98,7 +101,17 @@ impl<'a, const N: usize> Found<'a, N> {
     }
 }
 
+/// Of one type for any number of fields.
+fn there<'s>(
+    names: &'s [&'static str],
+    values: &'s [Option<&'s [u8]>],
+) -> impl Iterator<Item = (&'s str, &'s [u8])> + Clone + use<'s> {
+    let pairs = names.iter().zip(values);
+    pairs.filter_map(|(name, value)| Some((*name, (*value)?)))
+}
+
 /// Our signature among those of a message.
+#[cfg(feature = "any-spelling")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ours<'a> {
     pub(super) label: &'a str,
@@ -106,6 +119,7 @@ pub(super) struct Ours<'a> {
     pub(super) signature: Signature,
 }
 
+#[cfg(feature = "any-spelling")]
 impl<'a> Ours<'a> {
     /// Finds the one signature with this tag, whatever others there are.
     pub(super) fn find(

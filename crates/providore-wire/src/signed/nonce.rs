@@ -1,8 +1,6 @@
 //! What makes a request unique.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-
-use crate::{ParseError, ParseErrorKind, Text};
+use crate::{ParseError, ParseErrorKind, Text, base64};
 
 /// The `nonce` of a request: 16 random bytes; base64url without padding in text (RFC 4648
 /// section 5).
@@ -42,14 +40,9 @@ impl Nonce {
     /// [`ParseErrorKind::InvalidBytes`].
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let bad = ParseError::new(ParseErrorKind::InvalidBytes, 0);
-        if text.len() != Self::TEXT_LEN {
-            return Err(bad);
-        }
-        let mut bytes = [0; Self::LEN];
-        match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-            Ok(Self::LEN) => Ok(Self(bytes)),
-            _ => Err(bad),
-        }
+        // 22 digits are 16 bytes and four bits to spare.
+        let bytes = base64::decode_exact(base64::URL_SAFE, text.as_bytes());
+        bytes.map(Self).ok_or(bad)
     }
 
     /// The text form.
@@ -57,12 +50,9 @@ impl Nonce {
     pub fn to_text(&self) -> Text<{ Self::TEXT_LEN }> {
         let mut buffer = [0; Self::TEXT_LEN];
         let mut text = Text::new();
-        // 16 bytes always take 22 characters, all of them ASCII.
-        if URL_SAFE_NO_PAD.encode_slice(self.0, &mut buffer).is_ok()
-            && let Ok(encoded) = core::str::from_utf8(&buffer)
-        {
-            let _ = text.push_str(encoded);
-        }
+        // 16 bytes take 22 digits, all of them ASCII.
+        base64::encode(base64::URL_SAFE, &self.0, &mut buffer);
+        let _ = text.push_str(core::str::from_utf8(&buffer).unwrap_or_default());
         text
     }
 }

@@ -47,6 +47,14 @@ impl<'a> Question<'a> {
         (self.method, path, self.query.unwrap_or_default())
     }
 
+    /// Whether all of it can stand in a signature base.
+    pub(super) fn is_visible(&self) -> bool {
+        let (method, path, query) = self.target();
+        let visible = |all, byte| all & matches!(byte, b' '..=b'~');
+        let all = |all, part: &str| part.bytes().fold(all, visible);
+        [method, path, query].into_iter().fold(true, all)
+    }
+
     /// The member of the field `signature` under the label.
     pub(super) fn signature(&self) -> Option<&str> {
         let member = self.signature.as_str().strip_prefix(self.label)?;

@@ -1,14 +1,16 @@
 //! The head of a request.
 
+#[cfg(feature = "any-spelling")]
+use super::{CHALLENGE_FIELD, REQUEST_TAG, fields::Ours};
 use super::{
-    CHALLENGE_FIELD, Challenge, Found, HeadError, Nonce, Question, REQUEST_FIELDS, REQUEST_TAG,
-    canonical::{self, CanonicalRequest},
-    fields::Ours,
+    Challenge, Found, HeadError, Nonce, Question, REQUEST_FIELDS, base,
+    canonical::{self, CanonicalRequest, Parameters},
 };
+#[cfg(feature = "any-spelling")]
+use crate::message_signatures::{ComponentName, Derived, RequestParts, SignatureParameters};
 use crate::{
     DeviceId, FirmwareVersion, Method, ParseError, Signature, Target, Timestamp,
     digest_fields::DigestField,
-    message_signatures::{ComponentName, Derived, RequestParts, SignatureParameters},
 };
 
 /// The signed part of a request's head: a claim, until `providore-sign` has verified it.
@@ -25,16 +27,6 @@ pub struct RequestHead<'a> {
     nonce: Nonce,
     validity: Validity,
     content_digest: Option<[u8; 32]>,
-}
-
-/// The parameters of the signature.
-#[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "there is no heap to put it on")]
-enum Parameters<'a> {
-    /// The text, of what is written as this implementation would.
-    Canonical(&'a str),
-    /// Any other.
-    General(SignatureParameters<'a>),
 }
 
 /// Why a request says that it is fresh.
@@ -81,7 +73,11 @@ impl<'a> RequestHead<'a> {
         F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
     {
         let found = Found::among(&REQUEST_FIELDS, fields.clone()).ok()?;
-        let ours = CanonicalRequest::read(fields.clone(), &found)?;
+        let ours = Found::among(&canonical::FIELDS, fields.clone()).ok()?;
+        let ours = CanonicalRequest::read(&found, &ours)?;
+        if !canonical::are_content(&found) {
+            return None;
+        }
         Some(Self {
             method,
             path: target.path(),
@@ -97,7 +93,14 @@ impl<'a> RequestHead<'a> {
         })
     }
 
+    /// Nothing else is read.
+    #[cfg(not(feature = "any-spelling"))]
+    fn parse_general<F>(_: Method, _: &Target<'a>, _: F) -> Result<Self, HeadError> {
+        Err(HeadError::Unsigned)
+    }
+
     /// Reads whatever the grammar and the profile allow.
+    #[cfg(feature = "any-spelling")]
     pub(super) fn parse_general<F>(
         method: Method,
         target: &Target<'a>,
@@ -187,18 +190,35 @@ impl<'a> RequestHead<'a> {
     /// The bytes under the signature, piece by piece.
     ///
     /// # Errors
-    /// The first error of `sink`, and what [`RequestParts::signature_base`] refuses.
+    /// The first error of `sink`, and what [`RequestParts::signature_base`](crate::message_signatures::RequestParts::signature_base) refuses.
     pub fn signature_base<E: From<ParseError>>(
         &self,
         sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let parameters = match &self.parameters {
-            Parameters::Canonical(list) => {
-                let target = (self.path, self.query);
-                return canonical::write_base((self.method, target), &self.fields, list, sink);
-            }
-            Parameters::General(parameters) => parameters,
+        #[cfg_attr(
+            not(feature = "any-spelling"),
+            expect(
+                clippy::infallible_destructuring_match,
+                reason = "the feature has another"
+            )
+        )]
+        let list = match &self.parameters {
+            Parameters::Canonical(list) => list,
+            #[cfg(feature = "any-spelling")]
+            Parameters::General(parameters) => return self.general_base(parameters, sink),
         };
+        let target = (self.method, self.path, self.query);
+        base::fallible(sink, |sink| {
+            base::write_request_base(target, &self.fields, list, sink);
+        })
+    }
+
+    #[cfg(feature = "any-spelling")]
+    fn general_base<E: From<ParseError>>(
+        &self,
+        parameters: &SignatureParameters<'a>,
+        sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let parts = RequestParts {
             method: self.method.as_str(),
             scheme: "",
@@ -219,6 +239,7 @@ impl<'a> RequestHead<'a> {
 }
 
 /// All of the profile that the request has, and nothing else.
+#[cfg(feature = "any-spelling")]
 fn check_coverage(ours: &Ours<'_>, found: &Found<'_, 7>) -> Result<(), HeadError> {
     const DERIVED: [Derived; 3] = [Derived::Method, Derived::Path, Derived::Query];
     let names = || DERIVED.iter().map(|derived| derived.name());
@@ -236,6 +257,7 @@ fn check_coverage(ours: &Ours<'_>, found: &Found<'_, 7>) -> Result<(), HeadError
     ours.check_covered(covered, names().chain(found.names()))
 }
 
+#[cfg(feature = "any-spelling")]
 fn validity(ours: &Ours<'_>, found: &Found<'_, 7>) -> Result<Validity, HeadError> {
     let challenge = found.parse(CHALLENGE_FIELD, Challenge::parse)?;
     match (

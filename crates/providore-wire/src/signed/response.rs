@@ -1,20 +1,25 @@
 //! The head of a response.
 
 use super::{
-    CHALLENGE_FIELD, Challenge, Found, HeadError, Question, RESPONSE_FIELDS, RESPONSE_TAG,
-    fields::Ours, request::sha256,
+    CHALLENGE_FIELD, Challenge, Found, HeadError, Question, RESPONSE_FIELDS, base,
+    canonical::{self, CanonicalResponse, Parameters},
+    request::sha256,
 };
-use crate::{
-    DeviceId, ParseError, Signature, Timestamp,
-    message_signatures::{Component, ComponentName, Derived, ResponseParts},
+#[cfg(feature = "any-spelling")]
+use super::{RESPONSE_TAG, fields::Ours};
+#[cfg(feature = "any-spelling")]
+use crate::message_signatures::{
+    Component, ComponentName, Derived, ResponseParts, SignatureParameters,
 };
+use crate::{DeviceId, ParseError, ParseErrorKind, Signature, Timestamp};
 
 /// The signed part of a response's head: a claim, until `providore-sign` has verified it.
 #[derive(Debug, Clone)]
 pub struct ResponseHead<'a> {
     status: u16,
     fields: Found<'a, 9>,
-    ours: Ours<'a>,
+    parameters: Parameters<'a>,
+    signature: Signature,
     device: DeviceId,
     created: Timestamp,
     content_digest: Option<[u8; 32]>,
@@ -29,6 +34,65 @@ impl<'a> ResponseHead<'a> {
     /// [`HeadError`] names the first thing that is wrong; [`HeadError::Unsigned`] is what anybody
     /// can send.
     pub fn parse<F>(status: u16, question: &Question<'_>, fields: F) -> Result<Self, HeadError>
+    where
+        F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
+    {
+        match Self::parse_canonical(status, question, &fields) {
+            Some(head) => Ok(head),
+            None => Self::parse_general(status, question, fields),
+        }
+    }
+
+    /// Reads what this implementation writes, and nothing else.
+    pub(super) fn parse_canonical<F>(
+        status: u16,
+        question: &Question<'_>,
+        fields: &F,
+    ) -> Option<Self>
+    where
+        F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
+    {
+        let found = Found::among(&RESPONSE_FIELDS, fields.clone()).ok()?;
+        let ours = Found::among(&canonical::FIELDS, fields.clone()).ok()?;
+        Self::of_canonical(status, question, found, &ours)
+    }
+
+    fn of_canonical(
+        status: u16,
+        question: &Question<'_>,
+        found: Found<'a, 9>,
+        ours: &Found<'a, 2>,
+    ) -> Option<Self> {
+        let ours = CanonicalResponse::read(&found, ours, question)?;
+        let written = canonical::are_content(&found) && question.is_visible();
+        if !written || question.signature().is_none() || !matches!(status, 100..=999) {
+            return None;
+        }
+        Some(Self {
+            status,
+            parameters: Parameters::Canonical(ours.list),
+            signature: ours.signature,
+            device: ours.device,
+            created: ours.created,
+            content_digest: found.parse("content-digest", sha256).ok()?.flatten(),
+            challenge: found.parse(CHALLENGE_FIELD, Challenge::parse).ok()?,
+            fields: found,
+        })
+    }
+
+    /// Nothing else is read.
+    #[cfg(not(feature = "any-spelling"))]
+    fn parse_general<F>(_: u16, _: &Question<'_>, _: F) -> Result<Self, HeadError> {
+        Err(HeadError::Unsigned)
+    }
+
+    /// Reads whatever the grammar and the profile allow.
+    #[cfg(feature = "any-spelling")]
+    pub(super) fn parse_general<F>(
+        status: u16,
+        question: &Question<'_>,
+        fields: F,
+    ) -> Result<Self, HeadError>
     where
         F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
     {
@@ -53,7 +117,8 @@ impl<'a> ResponseHead<'a> {
             content_digest: found.parse("content-digest", sha256)?.flatten(),
             challenge: found.parse(CHALLENGE_FIELD, Challenge::parse)?,
             fields: found,
-            ours,
+            signature: ours.signature,
+            parameters: Parameters::General(ours.parameters),
         })
     }
 
@@ -96,15 +161,43 @@ impl<'a> ResponseHead<'a> {
     /// The signature.
     #[must_use]
     pub const fn signature(&self) -> &Signature {
-        &self.ours.signature
+        &self.signature
     }
 
     /// The bytes under the signature of a response to `question`, piece by piece.
     ///
     /// # Errors
-    /// The first error of `sink`, and what [`ResponseParts::signature_base`] refuses.
+    /// The first error of `sink`, and what [`ResponseParts::signature_base`](crate::message_signatures::ResponseParts::signature_base) refuses.
     pub fn signature_base<E: From<ParseError>>(
         &self,
+        question: &Question<'_>,
+        sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        #[cfg_attr(
+            not(feature = "any-spelling"),
+            expect(
+                clippy::infallible_destructuring_match,
+                reason = "the feature has another"
+            )
+        )]
+        let list = match &self.parameters {
+            Parameters::Canonical(list) => list,
+            #[cfg(feature = "any-spelling")]
+            Parameters::General(parameters) => {
+                return self.general_base(parameters, question, sink);
+            }
+        };
+        let asked = question.signature();
+        let asked = asked.ok_or(ParseError::new(ParseErrorKind::Missing, 0))?;
+        base::fallible(sink, |sink| {
+            base::write_response_base(self.status, (question, asked), &self.fields, list, sink);
+        })
+    }
+
+    #[cfg(feature = "any-spelling")]
+    fn general_base<E: From<ParseError>>(
+        &self,
+        parameters: &SignatureParameters<'a>,
         question: &Question<'_>,
         sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -113,11 +206,12 @@ impl<'a> ResponseHead<'a> {
             fields: self.fields.iter(),
             request: Some(question.parts()),
         };
-        parts.signature_base(&self.ours.parameters, sink)
+        parts.signature_base(parameters, sink)
     }
 }
 
 /// The status, all fields of the profile that the response has, the question, and nothing else.
+#[cfg(feature = "any-spelling")]
 fn check_coverage(
     ours: &Ours<'_>,
     found: &Found<'_, 9>,

@@ -8,20 +8,11 @@
 //! Missing padding and bits behind the last byte are tolerated, as RFC 9651 section 4.2.7 asks;
 //! what is written has neither fault.
 
-use base64::{
-    Engine as _,
-    alphabet::STANDARD as ALPHABET,
-    engine::{
-        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig,
-        general_purpose::{STANDARD, STANDARD_NO_PAD},
-    },
-};
-
 use super::{
     class::{DIGIT, is},
     cursor::Cursor,
 };
-use crate::{ParseError, ParseErrorKind};
+use crate::{ParseError, ParseErrorKind, base64};
 
 /// Bytes, still in base64.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +26,8 @@ impl<'a> ByteSequence<'a> {
     pub fn iter(&self) -> impl Iterator<Item = u8> + Clone + use<'a> {
         self.digits.as_bytes().chunks(4).flat_map(|digits| {
             let mut group = [0; 3];
-            let length = TOLERANT.decode_slice(digits, &mut group).unwrap_or(0);
+            let decoded = base64::decode(digits, &mut group);
+            let length = decoded.map_or(0, |decoded| decoded.length);
             group.into_iter().take(length)
         })
     }
@@ -44,16 +36,14 @@ impl<'a> ByteSequence<'a> {
     #[must_use]
     pub fn to_array<const N: usize>(&self) -> Option<[u8; N]> {
         let mut array = [0; N];
-        let decoded = TOLERANT.decode_slice(self.digits, &mut array);
-        (decoded == Ok(N)).then_some(array)
+        let decoded = base64::decode(self.digits.as_bytes(), &mut array)?;
+        (decoded.length == N).then_some(array)
     }
 
     /// The bytes, if there are exactly `N` and no bits behind them: for what must have one spelling.
     #[must_use]
     pub fn to_exact_array<const N: usize>(&self) -> Option<[u8; N]> {
-        let mut array = [0; N];
-        let decoded = STANDARD_NO_PAD.decode_slice(self.digits, &mut array);
-        (decoded == Ok(N)).then_some(array)
+        base64::decode_exact(base64::STANDARD, self.digits.as_bytes())
     }
 
     /// Reads from the opening colon to behind the closing one.
@@ -86,7 +76,8 @@ impl<'a> ByteSequence<'a> {
         let whole = self.digits.len() & !3;
         let (whole, last) = self.digits.split_at_checked(whole).unwrap_or_default();
         let mut group = [0; 3];
-        let length = TOLERANT.decode_slice(last, &mut group).unwrap_or(0);
+        let decoded = base64::decode(last.as_bytes(), &mut group);
+        let length = decoded.map_or(0, |decoded| decoded.length);
         sink(b":")?;
         sink(whole.as_bytes())?;
         write_digits(group.get(..length).unwrap_or_default(), sink)?;
@@ -116,19 +107,12 @@ fn write_digits<E>(
     bytes: &[u8],
     sink: &mut (impl FnMut(&[u8]) -> Result<(), E> + ?Sized),
 ) -> Result<(), E> {
-    // A digest or a tag at once.
+    // A digest or a tag at once. Whole groups have digits for four, the last one has padding.
     for chunk in bytes.chunks(33) {
-        let mut digits = [0; 44];
-        // Three bytes always take four digits.
-        let length = STANDARD.encode_slice(chunk, &mut digits).unwrap_or(0);
-        sink(digits.get(..length).unwrap_or_default())?;
+        let mut digits = [b'='; 44];
+        let length = base64::encode(base64::STANDARD, chunk, &mut digits);
+        let padded = length.next_multiple_of(4);
+        sink(digits.get(..padded).unwrap_or_default())?;
     }
     Ok(())
 }
-
-const TOLERANT: GeneralPurpose = GeneralPurpose::new(
-    &ALPHABET,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);

@@ -14,7 +14,7 @@ use super::{
     cursor::{Cursor, Seen},
     string::QuotedString,
 };
-use crate::{ParseError, ParseErrorKind};
+use crate::{ParseError, ParseErrorKind, text::write_digits};
 
 /// A value without parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,20 +275,8 @@ pub(crate) fn write_integer<E>(
     value: i64,
     sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut digits = [0; 19];
-    let mut first = digits.len();
-    let mut rest = value.unsigned_abs();
-    for slot in digits.iter_mut().rev() {
-        let digit = u8::try_from(rest % 10).unwrap_or_default();
-        *slot = b'0'.saturating_add(digit);
-        first = first.saturating_sub(1);
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
     if value < 0 {
         sink(b"-")?;
     }
-    sink(digits.get(first..).unwrap_or_default())
+    sink(write_digits(value.unsigned_abs(), &mut [0; 20]))
 }

@@ -1,7 +1,5 @@
 //! Why firmware is not installed.
 
-use core::fmt::Write as _;
-
 use providore_pki::manifest::{ChunkError, ManifestError, Refusal};
 use providore_wire::Text;
 
@@ -40,15 +38,35 @@ pub enum FirmwareFault {
 }
 
 impl FirmwareFault {
-    /// What the server is told: this error and its cause.
+    /// What the server is told: this error and its cause. Without `alloc`, where there is little
+    /// room, only what kind of error it is: formatting text takes more than all of the agent.
     pub(super) fn text(&self) -> Text<MAX_TEXT> {
         let mut text = Text::new();
         // What does not fit is left out.
-        let _ = write!(text, "{self}");
-        if let Some(source) = core::error::Error::source(self) {
-            let _ = write!(text, ": {source}");
+        #[cfg(feature = "alloc")]
+        {
+            use core::fmt::Write as _;
+            let _ = write!(text, "{self}");
+            if let Some(source) = core::error::Error::source(self) {
+                let _ = write!(text, ": {source}");
+            }
         }
+        #[cfg(not(feature = "alloc"))]
+        let _ = text.push_str(self.kind());
         text
+    }
+
+    #[cfg(not(feature = "alloc"))]
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::NoManifest => "no author has signed it: the server offers it without a manifest",
+            Self::Manifest(_) => "the manifest is not that of a trusted author",
+            Self::OtherVersion => "the manifest is that of another version",
+            Self::NotAdmitted(_) => "it is not for this device",
+            Self::ChunkTooLarge { .. } => "its chunks do not fit the chunk buffer of this device",
+            Self::Image(_) => "it does not look like an image for this hardware",
+            Self::Chunk(_) => "bytes arrived that its author did not sign",
+        }
     }
 }
 

@@ -1,0 +1,246 @@
+//! The device's agent, with the parts of a device that are no part of it: a server that answers
+//! from a script, a flash that is a piece of memory, a clock that stands still.
+
+use core::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use providore_client::{
+    Agent, Answer, Body, Buffers, Clock, ConfigStep, Device, Entropy, FirmwareSlot, FixedAddress,
+    Head, ImageCheck, Platform, Record, Request, ServerAddress, Settings, SlotState, Storage,
+    StoreError, Transport, TransportError, VerifiedImage,
+};
+#[cfg(feature = "client-firmware")]
+use providore_client::FirmwareStep;
+use providore_sign::SoftwareKey;
+use providore_wire::{Dialect, FirmwareVersion, Timestamp};
+
+use core::hint::black_box;
+
+#[cfg(feature = "client-firmware")]
+const AUTHOR: &[u8; 65] = include_bytes!("../script/author.bin");
+/// What a server would say to exactly the questions that are asked here: script/make.py.
+const ANSWERS: [&[u8]; 3] = [
+    include_bytes!("../script/config.http"),
+    include_bytes!("../script/check.http"),
+    include_bytes!("../script/image.http"),
+];
+const NOW: i64 = 1_767_323_045;
+const SECRET: &[u8] = b"an example of a secret, 32 bytes";
+
+/// A day of the device.
+#[inline(never)]
+pub(crate) fn device(document: &mut [u8], chunk: &mut [u8]) -> Option<()> {
+    let (config, document) = document.split_at_mut_checked(512)?;
+    let device = Device::new(
+        Dialect::Signed,
+        black_box("d8fa0180").parse().ok()?,
+        black_box("1.1.0").parse().ok()?,
+        SoftwareKey::new(black_box(SECRET)).ok()?,
+    );
+    let platform = Platform {
+        transport: Script(black_box(&ANSWERS)),
+        locator: FixedAddress::new(black_box("http://192.0.2.1:3000").parse().ok()?),
+        slot: Flash { used: 0 },
+        storage: Records { config, length: 0 },
+        clock: Still,
+        entropy: Counting(0),
+    };
+    let settings = Settings::new(ImageCheck::new(b"", 1, 1 << 20));
+    let buffers = Buffers { chunk, document };
+    let mut agent = Agent::new(device.ok()?, platform, settings, buffers);
+    #[cfg(feature = "client-firmware")]
+    let keys = [providore_pki::PublicKey::from_sec1(black_box(AUTHOR)).ok()?];
+    #[cfg(feature = "client-firmware")]
+    {
+        let authors = providore_pki::manifest::AuthorKeys::new(&keys).ok()?;
+        agent = agent.with_authors(authors, &black_box("esp32-s2").parse().ok()?);
+    }
+    let stored = ready(agent.check_config())?.ok()?;
+    #[cfg(feature = "client-firmware")]
+    {
+        let step = ready(agent.check_firmware())?.ok()?;
+        matches!(step, FirmwareStep::OnTrial(_)).then_some(())?;
+    }
+    black_box(&agent);
+    (stored == ConfigStep::Stored).then_some(())
+}
+
+/// What is ready at once.
+fn ready<F: Future>(future: F) -> Option<F::Output> {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(outcome) => Some(outcome),
+        Poll::Pending => None,
+    }
+}
+
+/// The server.
+struct Script<'s>(&'s [&'static [u8]]);
+
+struct Said(&'static [u8]);
+
+struct Rest(&'static [u8]);
+
+impl Transport for Script<'_> {
+    type Head<'t>
+        = Said
+    where
+        Self: 't;
+    type Body<'t>
+        = Rest
+    where
+        Self: 't;
+
+    async fn send<'t>(
+        &'t mut self,
+        _: &ServerAddress,
+        request: &Request<'_>,
+    ) -> Result<Answer<Said, Rest>, TransportError> {
+        for (name, value) in request.fields() {
+            black_box((name, value));
+        }
+        black_box((request.method(), request.target(), request.body()));
+        let lost = TransportError::unreachable;
+        let (first, rest) = self.0.split_first().ok_or(lost())?;
+        self.0 = rest;
+        let (head, body) = crate::parts(first).ok_or(lost())?;
+        Ok(Answer {
+            head: Said(head),
+            body: Rest(body),
+        })
+    }
+}
+
+impl Head for Said {
+    fn status(&self) -> u16 {
+        let digits = self.0.get(9..12).unwrap_or_default();
+        digits.iter().fold(0, |status: u16, digit| {
+            status.wrapping_mul(10).wrapping_add(u16::from(digit & 15))
+        })
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        crate::fields(self.0)
+    }
+}
+
+impl Body for Rest {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TransportError> {
+        let length = buffer.len().min(self.0.len());
+        let (read, rest) = self.0.split_at_checked(length).unwrap_or_default();
+        for (slot, byte) in buffer.iter_mut().zip(read) {
+            *slot = *byte;
+        }
+        self.0 = rest;
+        Ok(length)
+    }
+}
+
+struct Flash {
+    used: u64,
+}
+
+impl FirmwareSlot for Flash {
+    fn capacity(&self) -> u64 {
+        black_box(1 << 20)
+    }
+
+    async fn state(&mut self) -> Result<SlotState, StoreError> {
+        Ok(black_box(SlotState::Settled))
+    }
+
+    async fn read(&mut self, _: u64, _: &mut [u8]) -> Result<usize, StoreError> {
+        Ok(black_box(0))
+    }
+
+    async fn begin(&mut self, _: &FirmwareVersion, keep: u64) -> Result<u64, StoreError> {
+        Ok(black_box(keep))
+    }
+
+    async fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
+        self.used = self.used.wrapping_add(chunk.len() as u64);
+        black_box(chunk);
+        Ok(())
+    }
+
+    async fn commit(&mut self, image: VerifiedImage) -> Result<(), StoreError> {
+        black_box(&image);
+        Ok(())
+    }
+
+    async fn abort(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn confirm(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn roll_back(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+struct Records<'c> {
+    config: &'c mut [u8],
+    length: usize,
+}
+
+impl Storage for Records<'_> {
+    async fn load<'b>(
+        &mut self,
+        record: Record,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<&'b [u8]>, StoreError> {
+        if record != Record::Config || self.length == 0 {
+            return Ok(None);
+        }
+        for (slot, byte) in buffer.iter_mut().zip(self.config.iter()) {
+            *slot = *byte;
+        }
+        Ok(buffer.get(..self.length))
+    }
+
+    async fn store(&mut self, record: Record, content: &[u8]) -> Result<(), StoreError> {
+        if record == Record::Config {
+            for (slot, byte) in self.config.iter_mut().zip(content) {
+                *slot = *byte;
+            }
+            self.length = content.len();
+        }
+        Ok(())
+    }
+
+    async fn remove(&mut self, record: Record) -> Result<(), StoreError> {
+        black_box(record);
+        Ok(())
+    }
+}
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&mut self) -> Option<Timestamp> {
+        Timestamp::from_unix(black_box(NOW))
+    }
+
+    fn uptime_ms(&mut self) -> u64 {
+        black_box(1000)
+    }
+
+    async fn sleep_ms(&mut self, milliseconds: u64) {
+        black_box(milliseconds);
+    }
+}
+
+struct Counting(u32);
+
+impl Entropy for Counting {
+    fn next_u32(&mut self) -> u32 {
+        self.0 = self.0.wrapping_add(1);
+        self.0
+    }
+}
