@@ -9,11 +9,15 @@ use providore_pki::manifest::{
     AuthorKeys, ChunkSize, Manifest, ManifestBuilder, Release as Signed,
 };
 use providore_server_core::{FirmwareStore as _, MemoryStore, Order, Release};
+use providore_sign::signed::RequestToSign;
 use providore_testkit::{
     SharedStore,
-    parties::{Answer, Fresh, Peer, SignedPeer, Site, at, device_key, stocked},
+    parties::{
+        Answer, Fresh, Peer, SignedPeer, Site, at, device_key, image, stocked, stocked_with,
+    },
 };
 use providore_wire::{FirmwareVersion, Method};
+use sha2::{Digest as _, Sha256};
 
 const BOARD: &str = "board";
 
@@ -399,6 +403,35 @@ fn a_manifest_that_contradicts_the_record_is_not_handed_out() {
     let (peer, store, site) = scene(&PATH);
     store.fail("manifest");
     assert_eq!(ask(&site, &peer, "1.4").status, 503);
+}
+
+#[test]
+fn a_download_goes_on_where_it_ended_and_in_the_same_image_only() {
+    let peer = SignedPeer::new("dev1");
+    let site = Site::new(stocked_with(peer.record()));
+    let bytes = image("2.0.0");
+    let digest: [u8; 32] = Sha256::digest(&bytes).into();
+    let tag = format!("\"{}\"", base16ct::lower::encode_string(&digest));
+    let ask = |range: &str, tag: &str| {
+        let target = (Method::Get, "/firmware?version=2.0.0");
+        let part = |request| RequestToSign::if_range(RequestToSign::range(request, range), tag);
+        let question = peer.sign(target, &Fresh::At(at(0)), part, b"");
+        let answer = site.ask(&question, at(0));
+        peer.verify(&question, &answer).expect("a good answer");
+        answer
+    };
+    let length = bytes.len();
+    for from in [0, 1, 1024, 262_144, length - 1] {
+        let answer = ask(&format!("bytes={from}-"), &tag);
+        assert_eq!((answer.status, answer.field("etag")), (206, Some(&*tag)));
+        let place = format!("bytes {from}-{}/{length}", length - 1);
+        assert_eq!(answer.field("content-range"), Some(&*place));
+        assert_eq!(answer.body, bytes[from..], "{from}");
+    }
+    let whole = ask("bytes=1024-", "\"another\"");
+    assert_eq!((whole.status, whole.field("content-range")), (200, None));
+    assert_eq!(whole.body, bytes, "from its first byte");
+    assert_eq!(ask(&format!("bytes={length}-"), &tag).status, 416);
 }
 
 /// Releases 1, 2, 3 … with any minimum, some of which failed.

@@ -14,7 +14,7 @@ use crate::{
     range::{Part, none_match, part},
 };
 
-/// The media type of a manifest (RFC 9052 section 11.3.1).
+/// The media type of a manifest (RFC 9052 section 2, table 1).
 const MANIFEST: &str = "application/cose; cose-type=\"cose-sign1\"";
 
 impl<S> Server<S>

@@ -271,7 +271,7 @@ pub fn firmware_failures<S: FirmwareStore>(
             for device in [&one, &two] {
                 let (store, failure) = (&store, failure(&format!("{}", number % 4), "x"));
                 scope.spawn(move || {
-                    block_on(store.note_failure(device, &failure)).expect("no fault")
+                    block_on(store.note_failure(device, &failure)).expect("no fault");
                 });
             }
         }
