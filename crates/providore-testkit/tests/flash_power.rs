@@ -20,7 +20,7 @@ use providore_testkit::conformance::{RECORDS, verified_image};
 const CUTS: [Cut; 3] = [Cut::Before, Cut::During, Cut::After];
 
 /// What is torn is torn in so many ways.
-const TEARS: u64 = 8;
+const TEARS: u64 = 5;
 
 /// Every cut of a story of that many writes and erasures.
 fn cuts(steps: u32) -> impl Iterator<Item = (u32, Cut, u64)> {
