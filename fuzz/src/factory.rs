@@ -37,7 +37,7 @@ pub fn provisioning(data: &[u8]) {
 
 /// The boot record: two entries at whatever they are, and the slot that runs. Whatever is there, a
 /// download can begin, and leaves a record by which what runs is kept.
-pub fn boot_record(data: &[u8]) {
+pub fn ota_data(data: &[u8]) {
     let Some((first, rest)) = data.split_first_chunk::<32>() else {
         return;
     };

@@ -13,6 +13,7 @@ pub mod discovery;
 pub mod factory;
 mod fields;
 pub mod firmware;
+pub mod flash;
 pub mod machines;
 pub mod messages;
 pub mod notices;
@@ -52,9 +53,11 @@ targets! {
     coding::decode_in_place,
     discovery::announcement,
     discovery::search,
-    factory::boot_record,
+    factory::ota_data,
     factory::provisioning,
     firmware::manifest,
+    flash::boot_record,
+    flash::flash_records,
     machines::replay_guard,
     machines::response_verifier,
     messages::request_head,

@@ -2,7 +2,7 @@
 //!
 //! [`MemoryTransport`] asks a closure, [`MemorySlot`] and [`MemoryStorage`] can lose power at any
 //! step, [`MemoryClock`] stands still until somebody sleeps, and what [`MemoryMulticast`] hears is a
-//! closure's, too.
+//! closure's, too. With the feature `flash`, `MemoryFlash` is the NOR flash below the module `flash`.
 
 mod clock;
 #[cfg(feature = "flash")]

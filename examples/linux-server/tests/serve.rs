@@ -16,6 +16,7 @@ mod serve {
     mod abuse;
     mod announce;
     mod deployed;
+    mod microcontroller;
     mod operation;
     mod quickstart;
 }
