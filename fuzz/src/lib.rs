@@ -11,6 +11,7 @@ pub mod client;
 pub mod coding;
 mod fields;
 pub mod firmware;
+pub mod flash;
 pub mod machines;
 pub mod messages;
 pub mod notices;
@@ -49,6 +50,8 @@ targets! {
     coding::content_decoder,
     coding::decode_in_place,
     firmware::manifest,
+    flash::boot_record,
+    flash::flash_records,
     machines::replay_guard,
     machines::response_verifier,
     messages::request_head,

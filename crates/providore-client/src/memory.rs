@@ -1,7 +1,8 @@
 //! The platform in memory: for tests, simulators and examples.
 //!
 //! [`MemoryTransport`] asks a closure, [`MemorySlot`] and [`MemoryStorage`] can lose power at any
-//! step, [`MemoryClock`] stands still until somebody sleeps.
+//! step, [`MemoryClock`] stands still until somebody sleeps. With the feature `flash`, `MemoryFlash`
+//! is the NOR flash below the module `flash`.
 
 mod clock;
 #[cfg(feature = "flash")]

@@ -20,7 +20,7 @@ use providore_testkit::conformance::{RECORDS, verified_image};
 const CUTS: [Cut; 3] = [Cut::Before, Cut::During, Cut::After];
 
 /// What is torn is torn in so many ways.
-const TEARS: u64 = 8;
+const TEARS: u64 = 5;
 
 /// Every cut of a story of that many writes and erasures.
 fn cuts(steps: u32) -> impl Iterator<Item = (u32, Cut, u64)> {
@@ -298,6 +298,61 @@ fn resume(device: &mut Device, name: u8) {
     .unwrap();
 }
 
+fn is_out_of_order<T>(outcome: Result<T, StoreError>) -> bool {
+    outcome.is_err_and(|error| error.is_out_of_order())
+}
+
+#[test]
+fn nothing_is_judged_or_overwritten_before_the_restart() {
+    let mut device = new_device(&Power::new(), 0);
+    let version = "9.0".parse().unwrap();
+    block_on(device.take(Install(1))).unwrap();
+    assert!(
+        is_out_of_order(block_on(device.take(Confirm))),
+        "it never ran"
+    );
+    block_on(device.take(Restart)).unwrap();
+    block_on(device.take(RollBack)).unwrap();
+    let begun = block_on(device.slots.begin(&version, 0));
+    assert!(is_out_of_order(begun), "it still runs");
+    block_on(device.take(Restart)).unwrap();
+    block_on(device.slots.begin(&version, 0)).unwrap();
+}
+
+#[test]
+fn the_image_before_does_not_confirm_the_one_on_trial() {
+    let mut device = new_device(&Power::new(), 0);
+    block_on(device.take(Install(1))).unwrap();
+    let slots = FlashSlots::new(device.flash.clone(), layout()).unwrap();
+    device.slots = slots.with_running(Slot::A);
+    assert!(is_out_of_order(block_on(device.take(Confirm))));
+    block_on(device.take(RollBack)).unwrap();
+    assert_eq!(device.look(), (0, SlotState::RolledBack));
+}
+
+#[test]
+fn regions_that_do_not_fit_are_refused() {
+    let good = layout();
+    let refused = |change: fn(&mut FlashLayout)| {
+        let mut layout = good.clone();
+        change(&mut layout);
+        let flash = Flash::new(2 + 2 * 8, &Power::new());
+        is_out_of_order(FlashSlots::new(flash, layout))
+    };
+    assert!(!refused(|_| {}));
+    assert!(refused(|layout| layout.boot = 0..256));
+    assert!(refused(|layout| layout.boot = 0..768));
+    assert!(refused(|layout| layout.slot_a = 256..2304));
+    assert!(refused(|layout| layout.slot_a.end += 256));
+    assert!(refused(|layout| layout.slot_a.start += 4));
+    assert!(refused(|layout| layout.slot_b.end += 256));
+    assert!(refused(|layout| layout.slot_b = 4608..2560));
+    for region in [0..256, 0..300, 4..516, 4096..5120] {
+        let flash = Flash::new(18, &Power::new());
+        assert!(is_out_of_order(FlashStorage::new(flash, region)));
+    }
+}
+
 // ---- storage -----------------------------------------------------------------------------------
 
 type Records = BTreeMap<Record, Vec<u8>>;
@@ -397,4 +452,39 @@ fn check_storage_cut(
         apply(&mut records, *record, content.as_ref());
     }
     assert_eq!(found(&flash, sectors), records, "{place}, later");
+}
+
+#[test]
+fn what_does_not_fit_leaves_what_is_there() {
+    let flash = Flash::new(4, &Power::new());
+    let mut storage = FlashStorage::new(flash.clone(), 0..1024).unwrap();
+    for (record, length) in [(Record::Config, 200), (Record::Secret, 100)] {
+        block_on(storage.store(record, &vec![7; length])).unwrap();
+    }
+    // Half the region is 512 bytes, its header 32, and each record has a head of 16.
+    for (length, fits) in [
+        (481, false),
+        (348, true),
+        (349, false),
+        (0, true),
+        (348, true),
+    ] {
+        let before = found_long(&flash);
+        let outcome = block_on(storage.store(Record::Config, &vec![8; length]));
+        assert_eq!(outcome.is_ok(), fits, "{length}");
+        assert!(outcome.map_or_else(|error| error.is_full(), |()| true));
+        let after = found_long(&flash);
+        let expected = if fits { length } else { before[0].unwrap() };
+        assert_eq!(after, [Some(expected), Some(100)], "{length}");
+    }
+}
+
+/// How long the two records are.
+fn found_long(flash: &Flash) -> [Option<usize>; 2] {
+    let mut storage = FlashStorage::new(flash.clone(), 0..1024).unwrap();
+    [Record::Config, Record::Secret].map(|record| {
+        let mut place = [0; 512];
+        let content = block_on(storage.load(record, &mut place)).unwrap();
+        content.map(<[u8]>::len)
+    })
 }

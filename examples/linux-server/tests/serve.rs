@@ -15,6 +15,7 @@ mod serve {
 
     mod abuse;
     mod deployed;
+    mod microcontroller;
     mod operation;
     mod quickstart;
 }

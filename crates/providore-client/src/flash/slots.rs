@@ -70,6 +70,14 @@ impl<F: NorFlash> FlashSlots<F> {
         })
     }
 
+    /// Says which slot runs, where the firmware knows it by itself: a bootloader that could not write
+    /// its record may have started the other one, which is then not taken for the one on trial.
+    #[must_use]
+    pub fn with_running(mut self, slot: Slot) -> Self {
+        self.running = Some(slot);
+        self
+    }
+
     /// The flash.
     pub fn release(self) -> F {
         self.flash
