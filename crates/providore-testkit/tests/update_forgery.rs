@@ -271,6 +271,26 @@ fn a_release_that_fails_is_tried_three_times_in_all() {
 }
 
 #[test]
+fn a_release_that_goes_back_does_not_keep_those_before_it_away() {
+    let newest = Offer::signed("3.0.0", 3, &image_of("3.0.0", 3000));
+    let mut bench = bench(newest);
+    bench.all_know_their_number = true;
+    bench.self_test = |version| match version.as_str() {
+        "3.0.0" => Err("no sensor"),
+        _ => Ok(()),
+    };
+    assert!(bench.start(1), "into 3.0.0");
+    assert!(bench.start(1), "back into 1.0.0");
+    assert_eq!(bench.state().floor(), 1);
+    bench.publisher.look(|inner| inner.offer = Some(good()));
+    bench.live(4);
+    assert_eq!(
+        (bench.version().as_str(), bench.state().floor()),
+        ("2.0.0", 2)
+    );
+}
+
+#[test]
 fn firmware_that_does_not_reach_the_server_is_taken_back() {
     // By the clock, in one start; or by starts, if it never runs for so long.
     for days in [100, 1] {

@@ -124,6 +124,8 @@ pub struct Bench<F> {
     pub authors: Vec<PublicKey>,
     /// The sequence number that the first image has.
     pub installed: u64,
+    /// Whether later images know theirs as well.
+    pub all_know_their_number: bool,
     /// The length of the chunk buffer.
     pub chunk_len: usize,
     /// What the link makes of an exchange; sees the request, and the answer if there is one.
@@ -154,6 +156,7 @@ impl<F: Flash> Bench<F> {
             settings,
             authors: vec![author(1).public_key(), author(2).public_key()],
             installed: 1,
+            all_know_their_number: false,
             chunk_len: 1024,
             link: Rc::new(RefCell::new(|_: &MemoryRequest, answer| Ok(answer))),
             self_test: |_| Ok(()),
@@ -218,6 +221,7 @@ impl<F: Flash> Bench<F> {
         let test = self.self_test;
         let running = version.clone();
         let mut self_test = move || test(&running);
+        let installed = self.number_of(&version);
         let events = &mut self.events;
         let mut report = |event: &providore_client::Event<'_>| events.push(format!("{event:?}"));
         let (mut chunk, mut document) = (vec![0; self.chunk_len], vec![0; 4096]);
@@ -240,11 +244,7 @@ impl<F: Flash> Bench<F> {
         let mut agent = Agent::new(device, platform, self.settings.clone(), buffers)
             .with_report(&mut report)
             .with_authors(keys, &hardware)
-            .with_installed_sequence(if version.as_str() == "1.0.0" {
-                self.installed
-            } else {
-                0
-            })
+            .with_installed_sequence(installed)
             .with_self_test(&mut self_test);
         block_on(async {
             if matches!(agent.start_firmware().await, Ok(Boot::Restart)) {
@@ -263,6 +263,16 @@ impl<F: Flash> Bench<F> {
             }
             false
         })
+    }
+
+    /// What the build of an image knows: here, the first part of its version.
+    fn number_of(&self, version: &FirmwareVersion) -> u64 {
+        let major = version.as_str().split('.').next();
+        match version.as_str() {
+            "1.0.0" => self.installed,
+            _ if self.all_know_their_number => major.and_then(|n| n.parse().ok()).unwrap_or(0),
+            _ => 0,
+        }
     }
 
     /// Starts it again and again until it lives a whole day without restarting and with the power
