@@ -7,13 +7,13 @@ use core::{
     task::{Context, Poll, Waker},
 };
 
+#[cfg(feature = "client-firmware")]
+use providore_client::FirmwareStep;
 use providore_client::{
     Agent, Answer, Body, Buffers, Clock, ConfigStep, Device, Entropy, FirmwareSlot, FixedAddress,
     Head, ImageCheck, Platform, Record, Request, ServerAddress, Settings, SlotState, Storage,
     StoreError, Transport, TransportError, VerifiedImage,
 };
-#[cfg(feature = "client-firmware")]
-use providore_client::FirmwareStep;
 use providore_sign::SoftwareKey;
 use providore_wire::{Dialect, FirmwareVersion, Timestamp};
 
