@@ -50,6 +50,8 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `any-spelling` | signatures in every spelling that RFC 9421 allows, on by default |
+//! | `original` | the dialect `Original`, on by default |
 //! | `alloc` | errors of transports and stores keep their cause |
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
 //! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
@@ -59,7 +61,7 @@
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
 //! | `tokio` | `TokioMulticast` (needs `std` and tokio) |
 //!
-//! No feature is on by default.
+//! A small device leaves the first two out: docs/FOOTPRINT.md.
 #![no_std]
 
 #[cfg(feature = "alloc")]

@@ -33,7 +33,7 @@
 //! | [`Dialect`] | which dialect an application chose |
 //! | [`ParseError`] | what was wrong, and at which byte |
 //!
-//! The crate has no features: it is `no_std` and needs no allocator, always.
+//! It is `no_std` and needs no allocator, always. Its one feature, `any-spelling`, is on by default: see [`signed`].
 #![no_std]
 
 mod base64;

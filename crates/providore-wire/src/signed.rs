@@ -12,6 +12,8 @@
 //! A message may carry other signatures and other fields; ours is the one with the tag, under any
 //! label, with its components in any order. [`RequestHead`] and [`ResponseHead`] check everything
 //! that can be checked without a key and are claims until `providore-sign` has verified them.
+//! Without the feature `any-spelling`, ours is the only signature, written as in the lines above in that
+//! order; any other message counts as unsigned.
 //! [`RequestDraft`] and [`ResponseDraft`] are what a signer writes, always in the order above.
 //!
 //! ```

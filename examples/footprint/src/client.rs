@@ -7,13 +7,13 @@ use core::{
     task::{Context, Poll, Waker},
 };
 
+#[cfg(feature = "client-firmware")]
+use providore_client::FirmwareStep;
 use providore_client::{
     Agent, Answer, Body, Buffers, Clock, ConfigStep, Device, Entropy, FirmwareSlot, FixedAddress,
     Head, ImageCheck, Platform, Record, Request, ServerAddress, Settings, SlotState, Storage,
     StoreError, Transport, TransportError, VerifiedImage,
 };
-#[cfg(feature = "client-firmware")]
-use providore_client::FirmwareStep;
 use providore_sign::SoftwareKey;
 use providore_wire::{Dialect, FirmwareVersion, Timestamp};
 
@@ -21,12 +21,6 @@ use core::hint::black_box;
 
 #[cfg(feature = "client-firmware")]
 const AUTHOR: &[u8; 65] = include_bytes!("../script/author.bin");
-/// What a server would say to exactly the questions that are asked here: script/make.py.
-const ANSWERS: [&[u8]; 3] = [
-    include_bytes!("../script/config.http"),
-    include_bytes!("../script/check.http"),
-    include_bytes!("../script/image.http"),
-];
 const NOW: i64 = 1_767_323_045;
 const SECRET: &[u8] = b"an example of a secret, 32 bytes";
 
@@ -41,7 +35,7 @@ pub(crate) fn device(document: &mut [u8], chunk: &mut [u8]) -> Option<()> {
         SoftwareKey::new(black_box(SECRET)).ok()?,
     );
     let platform = Platform {
-        transport: Script(black_box(&ANSWERS)),
+        transport: Script(black_box(&crate::ANSWERS)),
         locator: FixedAddress::new(black_box("http://192.0.2.1:3000").parse().ok()?),
         slot: Flash { used: 0 },
         storage: Records { config, length: 0 },

@@ -11,14 +11,21 @@ pub(crate) fn rows(head: &[u8], body: &mut [u8], record: &mut [u8]) -> Option<()
         let after = cycles();
         semihosting::println!("| {name} | {} |", after.wrapping_sub(before));
     };
-    row("keys derived from the secret", &mut || crate::signed::keys().map(drop));
+    row("keys derived from the secret", &mut || {
+        crate::signed::keys().map(drop)
+    });
     let keys = crate::signed::keys()?;
     let device = "d8fa0180".parse().ok()?;
-    row("request signed", &mut || crate::signed::ask(&keys, &device).map(drop));
+    row("request signed", &mut || {
+        crate::signed::ask(&keys, &device).map(drop)
+    });
     row("keys derived, request signed, answer verified", &mut || {
         crate::signed::device(head, body, record)
     });
-    row("manifest verified, two chunks of 1 KiB compared", &mut crate::manifest::device);
+    row(
+        "manifest verified, two chunks of 1 KiB compared",
+        &mut crate::manifest::device,
+    );
     passed.then_some(())
 }
 
