@@ -100,7 +100,11 @@ fn assert_noted(server: &Server<MemoryStore>, target: Target<'_>, method: Method
     let is_report = Route::of(target.path()) == Some(Route::Report) && method == Method::Post;
     assert!(noted.is_empty() || is_report);
     for failure in noted {
-        assert!(releases().iter().any(|release| release.version == failure.version));
+        assert!(
+            releases()
+                .iter()
+                .any(|release| release.version == failure.version)
+        );
         assert!(!failure.reason().contains(char::is_control));
         assert!(failure.reason().chars().count() <= Failure::MAX_REASON);
     }

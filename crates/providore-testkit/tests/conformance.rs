@@ -1,4 +1,9 @@
 //! Every implementation of a trait passes the suite of that trait.
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "helpers of tests"
+)]
 
 use futures_lite::future::block_on;
 use providore_client::{
