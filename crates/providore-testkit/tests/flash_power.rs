@@ -3,6 +3,9 @@
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::reversed_empty_ranges,
+    clippy::std_instead_of_alloc,
     reason = "helpers of tests"
 )]
 
@@ -101,13 +104,12 @@ impl Model {
         match step {
             Install(name) => {
                 (next.runs, next.before, next.state, next.boots) =
-                    (name, self.runs, SlotState::OnTrial, 0)
+                    (name, self.runs, SlotState::OnTrial, 0);
             }
             Confirm => next.state = SlotState::Settled,
-            RollBack => (next.runs, next.state) = (self.before, SlotState::RolledBack),
             Restart if self.state != SlotState::OnTrial => {}
             Restart if self.boots < TRIAL_BOOTS => next.boots += 1,
-            Restart => (next.runs, next.state) = (self.before, SlotState::RolledBack),
+            RollBack | Restart => (next.runs, next.state) = (self.before, SlotState::RolledBack),
         }
         next
     }

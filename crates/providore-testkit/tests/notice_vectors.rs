@@ -41,8 +41,8 @@ fn vectors() -> (Vectors, NoticeKey) {
 }
 
 fn waiting(names: &[String]) -> Waiting {
-    let named = Waiting::NAMED.into_iter();
-    let those = named.filter(|(_, name)| names.iter().any(|it| it == name));
+    let all = Waiting::NAMED.into_iter();
+    let those = all.filter(|(_, name)| names.iter().any(|it| it == name));
     those.map(|(it, _)| it).reduce(|a, b| a | b).unwrap()
 }
 

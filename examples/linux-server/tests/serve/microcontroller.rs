@@ -132,6 +132,6 @@ struct Never;
 
 impl DelayNs for Never {
     async fn delay_ns(&mut self, _: u32) {
-        core::future::pending().await
+        core::future::pending::<()>().await;
     }
 }
