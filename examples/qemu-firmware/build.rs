@@ -2,6 +2,10 @@
 
 use std::{env, fs, io, path::PathBuf};
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how cargo tells a build script its folder"
+)]
 fn main() -> io::Result<()> {
     let layout = concat!(env!("CARGO_MANIFEST_DIR"), "/layout");
     println!("cargo:rerun-if-changed={layout}");

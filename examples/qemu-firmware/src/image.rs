@@ -89,6 +89,9 @@ impl Image {
 
     /// Copies the image to where it runs, and runs it.
     ///
+    /// # Panics
+    /// If the image is longer than its slot, which one that was found is not.
+    ///
     /// # Safety
     /// The program that calls this must lie elsewhere.
     pub unsafe fn start(&self) -> ! {

@@ -61,6 +61,7 @@ fn ticks() -> u64 {
     }
 }
 
+#[expect(clippy::many_single_char_names, reason = "bytes of a number")]
 fn sleep(period: u64) {
     let alarm = ticks().saturating_add(period).to_le_bytes();
     let [a, b, c, d, e, f, g, h] = alarm;
