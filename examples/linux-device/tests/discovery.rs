@@ -212,3 +212,28 @@ fn where_nobody_is_found_the_device_says_what_to_do() {
         assert!(text.contains(advice), "{text}");
     }
 }
+
+#[test]
+#[ignore = "needs a network namespace, and `cargo build --bin providore-server`"]
+fn a_server_that_starts_before_its_network_is_found() {
+    let (server, device) = (server_program(), env!("CARGO_BIN_EXE_providore-device"));
+    let folder = tempfile::tempdir().unwrap();
+    // A cable that nobody has plugged in at the other end.
+    let story = format!(
+        "ip link set lo up && ip link add here type veth peer name there &&
+         ip addr add 10.88.0.1/24 dev here && ip link set here up || exit 9
+         '{server}' --data '{data}' serve --http 10.88.0.1:3000 2>/dev/null & server=$!
+         sleep 2; ip link set there up
+         '{device}' --interface 10.88.0.1 find --seconds 12; found=$?
+         kill $server; exit $found",
+        server = server.display(),
+        data = folder.path().display(),
+    );
+    let said = Command::new("unshare")
+        .args(["--map-root-user", "--net", "sh", "-c", &story])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success(), "{said:?}");
+    assert!(text.contains("http://10.88.0.1:3000"), "{text}");
+}

@@ -1,12 +1,7 @@
 //! Says on the local network that there is a server: DNS-SD over multicast DNS (docs/PROTOCOL.md,
 //! "Finding the server").
 
-use std::{
-    fs,
-    net::{IpAddr, SocketAddr},
-    thread,
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, thread, time::Duration};
 
 use mdns_sd::{DaemonEvent, IfKind, ServiceDaemon, ServiceInfo};
 use providore_pki::{Certificate, CertificateAuthority, LocalCa};
@@ -85,20 +80,19 @@ fn announce(name: &str, http: SocketAddr, ca: Option<Fingerprint>) -> Outcome<An
         Some(ca) => format!("providore-{}", ca.to_string().split_at(8).0),
         None => String::from("providore-server"),
     };
-    let anywhere = http.ip().is_unspecified();
-    let addresses: &[IpAddr] = if anywhere { &[] } else { &[http.ip()] };
     let service = ServiceInfo::new(
         &format!("{SERVICE}."),
         name,
         &format!("{host}.local."),
-        addresses,
+        (),
         http.port(),
         attributes.as_slice(),
     );
-    let mut service = service.or_fail("announce the server")?;
+    // Also for an address that is known: a network that comes up after the server is not looked at
+    // otherwise.
+    let mut service = service.or_fail("announce the server")?.enable_addr_auto();
     let daemon = ServiceDaemon::new().or_fail("speak multicast DNS")?;
-    if anywhere {
-        service = service.enable_addr_auto();
+    if http.ip().is_unspecified() {
         // What is announced there is of no use to anybody else.
         for loopback in [IfKind::LoopbackV4, IfKind::LoopbackV6] {
             daemon
@@ -112,6 +106,7 @@ fn announce(name: &str, http: SocketAddr, ca: Option<Fingerprint>) -> Outcome<An
         daemon
             .enable_interface(IfKind::Addr(http.ip()))
             .or_fail("choose an interface")?;
+        service.set_interfaces(vec![IfKind::Addr(http.ip())]);
     }
     let events = daemon.monitor().or_fail("watch multicast DNS")?;
     thread::spawn(move || {
