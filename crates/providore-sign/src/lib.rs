@@ -39,6 +39,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `any-spelling` (on by default) | signatures of `Signed` as other libraries spell them, as in `providore-wire` |
 //! | `alloc` | `BoundedReplayGuard`, the guard of a server |
 //! | `content-coding` | `content_coding`, with AES-GCM |
 #![no_std]

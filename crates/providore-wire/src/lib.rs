@@ -33,7 +33,11 @@
 //! | [`Dialect`] | which dialect an application chose |
 //! | [`ParseError`] | what was wrong, and at which byte |
 //!
-//! It is `no_std` and needs no allocator, always. Its one feature, `any-spelling`, is on by default: see [`signed`].
+//! It is `no_std` and needs no allocator, always.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `any-spelling` (on by default) | signatures of `Signed` as other libraries spell them; see [`signed`] |
 #![no_std]
 
 mod base64;
