@@ -39,7 +39,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `any-spelling` (on by default) | signatures of `Signed` as other libraries spell them, as in `providore-wire` |
+//! | `any-spelling` | signatures of `Signed` as other libraries spell them, as in `providore-wire`; on by default |
 //! | `alloc` | `BoundedReplayGuard`, the guard of a server |
 //! | `content-coding` | `content_coding`, with AES-GCM |
 #![no_std]

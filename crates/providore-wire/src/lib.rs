@@ -37,7 +37,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `any-spelling` (on by default) | signatures of `Signed` as other libraries spell them; see [`signed`] |
+//! | `any-spelling` | signatures of `Signed` as other libraries spell them; see [`signed`]; on by default |
 #![no_std]
 
 mod base64;
