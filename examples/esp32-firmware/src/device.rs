@@ -32,7 +32,6 @@ use crate::{
 struct Memory {
     chunk: [u8; 8192],
     document: [u8; 8192],
-    record: [u8; 4096],
     packet: [u8; 1500],
     head: [u8; 1536],
 }
@@ -53,7 +52,6 @@ pub(crate) async fn run(
     let memory = MEMORY.init_with(|| Memory {
         chunk: [0; 8192],
         document: [0; 8192],
-        record: [0; 4096],
         packet: [0; 1500],
         head: [0; 1536],
     });
@@ -76,7 +74,7 @@ pub(crate) async fn run(
     }
 
     let records = BlockingAsync::new(flash.records);
-    let storage = FlashStorage::new(records, 0..flash.records_len, &mut memory.record)
+    let storage = FlashStorage::new(records, 0..flash.records_len)
         .map_err(|_| "the partition for records is too small")?;
     let slot = OtaSlots::new(flash.otadata, flash.slots, flash.running)
         .map_err(|_| "the partition otadata has another length than two sectors")?;
