@@ -32,7 +32,7 @@ pub use settings::{Buffers, Settings};
 #[cfg(feature = "update")]
 pub use update::{Boot, FirmwareFault};
 
-use crate::{Device, EntityTag, Error, Notices, Parts, ServerAddress};
+use crate::{Device, EntityTag, Error, Notices, Parts};
 use providore_wire::FirmwareVersion;
 
 /// Runs the operations on a [`Platform`](crate::Platform), one after the other.
@@ -59,7 +59,8 @@ pub struct Agent<'b, K, P> {
     report: Option<&'b mut dyn FnMut(&Event<'_>)>,
     #[cfg(feature = "certificates")]
     identity: Option<Identity<'b>>,
-    server: Option<ServerAddress>,
+    /// Whether the locator's current candidate is asked on, and not the next.
+    keeps_server: bool,
     /// Whether the locator was told what was good before the start.
     recalled: bool,
     tag: Option<EntityTag>,
@@ -102,7 +103,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             report: None,
             #[cfg(feature = "certificates")]
             identity: None,
-            server: None,
+            keeps_server: false,
             recalled: false,
             tag: None,
             on_trial: None,
@@ -289,7 +290,6 @@ const MAX_WAITS: u32 = 8;
 impl<K, P> core::fmt::Debug for Agent<'_, K, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Agent")
-            .field("server", &self.server)
             .field("failures", &self.failures)
             .finish_non_exhaustive()
     }

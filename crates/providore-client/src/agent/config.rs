@@ -2,10 +2,14 @@
 
 use providore_sign::MacKey;
 
-use super::{Agent, AgentError, Event, Step, ask::Line, config_trial};
+use super::{
+    Agent, AgentError, Event, Step,
+    ask::{Approached, Line},
+    config_trial,
+};
 use crate::{
     BodyFault, Config, ConfigOutcome, EntityTag, Error, Outcome, Parts, Record, Report,
-    ServerAddress, Storage as _, Subject,
+    Storage as _, Subject,
 };
 
 /// What became of the configuration.
@@ -48,7 +52,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         self.settle(outcome).await
     }
 
-    async fn fetch_config(&mut self, server: &ServerAddress) -> Result<ConfigStep, AgentError> {
+    async fn fetch_config(&mut self, _: &Approached) -> Result<ConfigStep, AgentError> {
         let tag = self.tag.take();
         let mut operation = Config::new();
         if let Some(tag) = &tag {
@@ -60,7 +64,6 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let line = Line {
             device: &mut self.device,
             platform: &mut self.platform,
-            server,
         };
         let (chunk, document) = (&mut *self.buffers.chunk, &mut *self.buffers.document);
         let outcome = line.ask(operation, chunk, document).await?;

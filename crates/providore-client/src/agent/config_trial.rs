@@ -14,10 +14,10 @@ use providore_sign::MacKey;
 use sha2::{Digest as _, Sha256};
 
 use self::record::{Phase, Trial};
-use super::{Agent, AgentError, ConfigStep, Event, Step};
+use super::{Agent, AgentError, ConfigStep, Event, Step, ask::Approached};
 use crate::{
-    Clock as _, Config, Error, Outcome, Parts, Record, Report, ServerAddress, Storage, StoreError,
-    Subject, TimeCheck,
+    Clock as _, Config, Error, Outcome, Parts, Record, Report, Storage, StoreError, Subject,
+    TimeCheck,
 };
 
 /// How long another configuration has to show that the device reaches its server with it.
@@ -247,7 +247,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// Tells the server of a configuration that failed, once.
     pub(super) async fn tell_config_failure(
         &mut self,
-        server: &ServerAddress,
+        server: &Approached,
     ) -> Result<(), AgentError> {
         if self.settings.config_trial.is_none() {
             return Ok(());
