@@ -64,7 +64,10 @@ pub struct Agent<'b, K, P> {
     /// Whether the locator was told what was good before the start.
     recalled: bool,
     tag: Option<EntityTag>,
-    on_trial: Option<FirmwareVersion>,
+    /// The firmware version that the server named last.
+    offered: Option<FirmwareVersion>,
+    /// Whether that has been committed and waits for a restart.
+    on_trial: bool,
     #[cfg(feature = "update")]
     update: update::Update<'b>,
     /// Whether the attempt under way brought something that the next one need not bring again.
@@ -106,7 +109,8 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             keeps_server: false,
             recalled: false,
             tag: None,
-            on_trial: None,
+            offered: None,
+            on_trial: false,
             #[cfg(feature = "update")]
             update: update::Update::default(),
             moved: false,
@@ -170,7 +174,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     /// What a day is that begins with firmware on trial; `None` if it goes on as any other.
     #[cfg(feature = "update")]
     async fn trial_of_the_day(&mut self) -> Option<Day> {
-        if !self.has_authors() || self.on_trial.is_some() {
+        if !self.has_authors() || self.on_trial {
             return None;
         }
         let attempt = async |agent: &mut Self| agent.go_through_trial().await;

@@ -63,25 +63,77 @@ impl BufferedOperation for FirmwareCheck {
     type Outcome<'b> = FirmwareOutcome<'b>;
 
     fn conclude<'b>(self, answer: SignedAnswer<'_, 'b>) -> Result<FirmwareOutcome<'b>, Error> {
-        match answer.told.status {
-            204 => {
-                answer.without_body()?;
-                Ok(FirmwareOutcome::UpToDate)
+        let mut version = None;
+        let offer = read_offer(answer, &mut version)?;
+        Ok(match (offer, version) {
+            (Offer::Bare, Some(version)) => FirmwareOutcome::Offered(version),
+            (Offer::Described(manifest), Some(version)) => {
+                FirmwareOutcome::Described { version, manifest }
             }
-            200 | 302 => {
-                let told = answer.told;
-                let body = answer.body()?;
-                let same = |place: &&[u8]| told.covered || body.ends_with(place);
-                let location = told.location.filter(same);
-                let version = location.and_then(offered).ok_or(BodyFault::Location)?;
-                if told.covered && told.status == 200 && is_cose(told.content_type) {
-                    let manifest = body;
-                    return Ok(FirmwareOutcome::Described { version, manifest });
-                }
-                Ok(FirmwareOutcome::Offered(version))
-            }
-            _ => Err(answer.declined()),
+            _ => FirmwareOutcome::UpToDate,
+        })
+    }
+}
+
+/// Asks the same; the version goes to where it stays.
+#[cfg(feature = "update")]
+pub(crate) struct OfferCheck<'v>(pub(crate) &'v mut Option<FirmwareVersion>);
+
+/// What is offered beside the version.
+#[derive(Clone, Copy)]
+pub(crate) enum Offer<'b> {
+    /// Not even that.
+    Nothing,
+    /// The version alone.
+    Bare,
+    /// The manifest.
+    Described(&'b [u8]),
+}
+
+#[cfg(feature = "update")]
+impl Question for OfferCheck<'_> {
+    fn target(&self) -> Target {
+        target_of(Route::FirmwareCheck)
+    }
+}
+
+#[cfg(feature = "update")]
+impl Operation for OfferCheck<'_> {}
+
+#[cfg(feature = "update")]
+impl BufferedOperation for OfferCheck<'_> {
+    type Outcome<'b> = Offer<'b>;
+
+    fn conclude<'b>(self, answer: SignedAnswer<'_, 'b>) -> Result<Offer<'b>, Error> {
+        read_offer(answer, self.0)
+    }
+}
+
+fn read_offer<'b>(
+    answer: SignedAnswer<'_, 'b>,
+    version: &mut Option<FirmwareVersion>,
+) -> Result<Offer<'b>, Error> {
+    *version = None;
+    match answer.told.status {
+        204 => {
+            answer.without_body()?;
+            Ok(Offer::Nothing)
         }
+        200 | 302 => {
+            let told = answer.told;
+            let body = answer.body()?;
+            let same = |place: &&[u8]| told.covered || body.ends_with(place);
+            let location = told.location.filter(same);
+            *version = location.and_then(offered);
+            if version.is_none() {
+                return Err(BodyFault::Location.into());
+            }
+            if told.covered && told.status == 200 && is_cose(told.content_type) {
+                return Ok(Offer::Described(body));
+            }
+            Ok(Offer::Bare)
+        }
+        _ => Err(answer.declined()),
     }
 }
 

@@ -126,7 +126,7 @@ pub use platform::{
     NoticeSource, Parts, Platform, PlatformOf, Record, ServerAddress, SlotState, Storage,
     StoreError, Transport, TransportError,
 };
-pub use report::{Outcome, Report, Subject};
+pub use report::{Outcome, Report, Subject, WrittenReport};
 #[cfg(feature = "reqwest")]
 pub use reqwest::{ReqwestSettings, ReqwestTransport};
 pub use retry::{Entropy, RetryPolicy};
@@ -135,4 +135,4 @@ pub use time::TimeCheck;
 #[cfg(feature = "tokio")]
 pub use tokio::TokioMulticast;
 #[cfg(feature = "update")]
-pub use update::{Reason, Release, UpdatePhase, UpdateState, UpdateStateError};
+pub use update::{Release, UpdatePhase, UpdateState, UpdateStateError};

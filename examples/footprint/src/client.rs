@@ -75,7 +75,7 @@ fn first_config(agent: &mut Whole<'_>) -> Option<()> {
 #[inline(never)]
 fn first_firmware(agent: &mut Whole<'_>) -> Option<()> {
     let step = ready(pin!(agent.check_firmware()))?.ok()?;
-    matches!(step, FirmwareStep::OnTrial(_)).then_some(())
+    matches!(step, FirmwareStep::OnTrial).then_some(())
 }
 
 /// What is ready at once. Pinned by the caller: a future is as large as all that it holds, and is

@@ -197,7 +197,7 @@ impl<'b, O: BufferedOperation> Conversation<'b> for Pending<'b, O> {
 }
 
 /// The question of any operation.
-struct Asking<'q>(&'q dyn Question);
+pub(super) struct Asking<'q>(pub(super) &'q dyn Question);
 
 impl Operation for Asking<'_> {}
 

@@ -259,7 +259,8 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         };
         let report = Report::new(Subject::Config, outcome, None, trial.reason.as_str());
         if self.device.session().is_some() {
-            match self.ask(server, report).await {
+            let written = self.write_report(&report);
+            match self.post(server, written).await {
                 Ok(()) => self.say(&Event::Reported),
                 // The server has been told, and has no use for it.
                 Err(AgentError::Answer(Error::Declined { .. })) => {}

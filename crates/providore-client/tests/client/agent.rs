@@ -106,8 +106,8 @@ fn a_day_stores_the_configuration_and_installs_the_firmware() {
     let story = async |agent: &mut Agent<'_, _, MemoryPlatform>| {
         let day = agent.day().await;
         assert_eq!(day.config, Some(ConfigStep::Stored));
-        let trial = FirmwareStep::OnTrial("2".parse().unwrap());
-        assert_eq!(day.firmware, Some(trial.clone()));
+        let trial = FirmwareStep::OnTrial;
+        assert_eq!(day.firmware, Some(trial));
         let parts = agent.platform_mut();
         assert_eq!(
             parts.storage.content(Record::Config),
@@ -144,7 +144,7 @@ fn rejected_firmware_goes_back_and_is_not_installed_again() {
         agent.reject_firmware().await.unwrap();
         assert_eq!(agent.platform_mut().slot.image(), b"image 1");
         let step = agent.check_firmware().await.unwrap();
-        assert_eq!(step, FirmwareStep::Skipped("2".parse().unwrap()));
+        assert_eq!(step, FirmwareStep::Skipped);
     };
     let expected = [
         "Server",

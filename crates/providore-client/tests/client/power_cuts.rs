@@ -33,7 +33,7 @@ fn a_cut_at_any_write_leaves_one_whole_image() {
         // The power is back: the device gets there in the end.
         agent.platform_mut().slot.power_mut().restore();
         let step = run(agent.check_firmware()).unwrap();
-        assert_eq!(step, FirmwareStep::OnTrial("2".parse().unwrap()));
+        assert_eq!(step, FirmwareStep::OnTrial);
         assert_eq!(agent.platform_mut().slot.image(), NEW);
     }
 }

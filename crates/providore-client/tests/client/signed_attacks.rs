@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use providore_client::{
     BodyFault, BorrowedHead, CertificateRequest, Config, CurrentCertificate, Error, Exchange,
     FirmwareCheck, FirmwareDownload, FirmwareOutcome, HeadError, ImageCheck, NextSecret, Outcome,
-    Report, Subject, TimeCheck,
+    Report, Subject, TimeCheck, WrittenReport,
 };
 use providore_sign::{Refusal, content_coding::DecodeError};
 use providore_wire::signed;
@@ -295,7 +295,9 @@ fn a_status_that_was_not_asked_for() {
         exchange(TimeCheck::new(), answer, |_| String::new()),
         declined
     );
+    let mut memory = [0; WrittenReport::MAX_LEN];
     let report = Report::new(Subject::Device, Outcome::Healthy, None, "");
+    let report = report.write(&mut memory).unwrap();
     assert_eq!(exchange(report, answer, |()| String::new()), declined);
 }
 
@@ -499,7 +501,9 @@ proptest! {
     #[test]
     fn any_flipped_bit_of_a_request_is_refused(place in any::<prop::sample::Index>(), bit in 0..7_u8) {
         let mut device = device();
+        let mut memory = [0; WrittenReport::MAX_LEN];
         let report = Report::new(Subject::Device, Outcome::Failed, None, "a reason");
+        let report = report.write(&mut memory).unwrap();
         let exchange = Exchange::ask(report, &mut device, moment(Some(at(0)), 7)).unwrap();
         let mut request = Delivered::of(&exchange);
         let fields = request.fields.iter().map(|(_, value)| value.as_bytes());

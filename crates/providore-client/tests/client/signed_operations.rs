@@ -7,7 +7,7 @@ use crate::{
 use providore_client::{
     BorrowedHead, CertificateRequest, Config, ConfigOutcome, EntityTag, Error, Exchange,
     FirmwareCheck, FirmwareDownload, FirmwareOutcome, ImageCheck, NextSecret, Operation, Outcome,
-    Report, Subject, TimeCheck,
+    Report, Subject, TimeCheck, WrittenReport,
 };
 use providore_wire::Timestamp;
 
@@ -44,7 +44,9 @@ fn requests_are_what_a_server_accepts() {
     let body = with(&["content-type", "content-digest", "x-firmware-version"]);
     let csr = CertificateRequest::new("-----BEGIN CERTIFICATE REQUEST-----\n");
     check_request(csr, "/certificates/request", &body);
+    let mut memory = [0; WrittenReport::MAX_LEN];
     let report = Report::new(Subject::Device, Outcome::Healthy, None, "");
+    let report = report.write(&mut memory).unwrap();
     check_request(report, "/report", &body);
 }
 
@@ -55,7 +57,9 @@ fn only_signed_has_time_report_and_secret() {
     let moment = moment(Some(at(0)), 1);
     check(Exchange::ask(TimeCheck::new(), &mut original, moment).map(|_| ()));
     check(Exchange::ask(NextSecret::new(), &mut original, moment).map(|_| ()));
+    let mut memory = [0; WrittenReport::MAX_LEN];
     let report = Report::new(Subject::Device, Outcome::Healthy, None, "");
+    let report = report.write(&mut memory).unwrap();
     check(Exchange::ask(report, &mut original, moment).map(|_| ()));
 }
 
@@ -134,7 +138,9 @@ fn what_was_decrypted_does_not_stay_in_the_buffer() {
 #[test]
 fn a_report_is_taken_and_the_time_is_told() {
     let answer = |request: &Delivered| Server::new().sign(request, plain(204, b""));
+    let mut memory = [0; WrittenReport::MAX_LEN];
     let report = Report::new(Subject::Firmware, Outcome::Applied, None, "");
+    let report = report.write(&mut memory).unwrap();
     assert!(exchange(report, answer, |()| String::new()).is_ok());
     let outcome = exchange(TimeCheck::new(), answer, |time| time.to_string());
     assert_eq!(outcome, Ok(at(0).to_string()));

@@ -289,7 +289,7 @@ impl Unit {
                 let done = agent.day().await;
                 if matches!(
                     done.firmware,
-                    Some(FirmwareStep::OnTrial(_) | FirmwareStep::Restart)
+                    Some(FirmwareStep::OnTrial | FirmwareStep::Restart)
                 ) {
                     break;
                 }
