@@ -14,6 +14,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// What every call to the server begins with: stored secrets are read, what is owed is waited
     /// out, and somebody to ask is found.
     pub(super) async fn approach(&mut self) -> Result<Approached, AgentError> {
+        #[cfg(feature = "secret-rotation")]
         self.resume_secret().await?;
         let owed_ms = core::mem::take(&mut self.owed_ms);
         // Nobody can make a trial outlast its time by asking for patience.
@@ -51,6 +52,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             }
             Err(error) => self.owe(error),
         }
+        #[cfg(feature = "secret-rotation")]
         self.keep_secret_or_say().await;
         outcome
     }
