@@ -3,12 +3,14 @@
 mod ask;
 mod certificate;
 mod config;
+#[cfg(feature = "config-trial")]
 mod config_trial;
 mod error;
 mod event;
 mod firmware;
 mod report;
 mod rest;
+#[cfg(feature = "secret-rotation")]
 mod secret;
 mod settings;
 #[cfg(feature = "certificates")]
@@ -22,12 +24,13 @@ pub use certificate::CertificateStep;
 #[cfg(feature = "certificates")]
 pub use certificate::{CertificateFault, Identity};
 pub use config::ConfigStep;
+#[cfg(feature = "config-trial")]
 pub use config_trial::{ConfigTrial, ConfigUse};
 pub use error::AgentError;
 pub use event::{Event, Step};
 pub use firmware::FirmwareStep;
+#[cfg(feature = "secret-rotation")]
 pub use secret::SecretStep;
-use secret::Secrets;
 pub use settings::{Buffers, Settings};
 #[cfg(feature = "update")]
 pub use update::{Boot, FirmwareFault};
@@ -72,7 +75,8 @@ pub struct Agent<'b, K, P> {
     update: update::Update<'b>,
     /// Whether the attempt under way brought something that the next one need not bring again.
     moved: bool,
-    secrets: Secrets,
+    #[cfg(feature = "secret-rotation")]
+    secrets: secret::Secrets,
     notices: Notices,
     failures: u32,
     owed_ms: u64,
@@ -91,6 +95,7 @@ pub struct Day {
     /// The firmware.
     pub firmware: Option<FirmwareStep>,
     /// The secret.
+    #[cfg(feature = "secret-rotation")]
     pub secret: Option<SecretStep>,
 }
 
@@ -114,7 +119,8 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             #[cfg(feature = "update")]
             update: update::Update::default(),
             moved: false,
-            secrets: Secrets::default(),
+            #[cfg(feature = "secret-rotation")]
+            secrets: secret::Secrets::default(),
             notices,
             failures: 0,
             owed_ms: 0,
@@ -151,6 +157,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             config: self.config_of_the_day().await,
             certificate: self.certificate_of_the_day().await,
             firmware: self.firmware_of_the_day().await,
+            #[cfg(feature = "secret-rotation")]
             secret: self.secret_of_the_day().await,
         }
     }
@@ -187,6 +194,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             config: None,
             certificate: None,
             firmware,
+            #[cfg(feature = "secret-rotation")]
             secret: None,
         })
     }
@@ -242,6 +250,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         self.persist(Step::Firmware, attempt).await
     }
 
+    #[cfg(feature = "secret-rotation")]
     async fn secret_of_the_day(&mut self) -> Option<SecretStep> {
         if !self.settings.secret || self.device.session().is_none() {
             return None;

@@ -14,6 +14,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// What every call to the server begins with: stored secrets are read, what is owed is waited
     /// out, and somebody to ask is found.
     pub(super) async fn approach(&mut self) -> Result<Approached, AgentError> {
+        #[cfg(feature = "secret-rotation")]
         self.resume_secret().await?;
         let owed_ms = core::mem::take(&mut self.owed_ms);
         // Nobody can make a trial outlast its time by asking for patience.
@@ -22,7 +23,9 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             self.say(&Event::Waiting { milliseconds });
             self.platform.parts().clock.sleep_ms(milliseconds).await;
         }
-        if self.keeps_server {
+        // An application may have put another platform in its place.
+        let is_there = self.platform.parts().locator.current().is_some();
+        if self.keeps_server && is_there {
             return Ok(Approached(()));
         }
         self.recall_server().await;
@@ -51,6 +54,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             }
             Err(error) => self.owe(error),
         }
+        #[cfg(feature = "secret-rotation")]
         self.keep_secret_or_say().await;
         outcome
     }

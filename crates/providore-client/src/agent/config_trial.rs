@@ -244,11 +244,14 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         removed.map_err(AgentError::Storage)
     }
 
-    /// Tells the server of a configuration that failed, once.
-    pub(super) async fn tell_config_failure(
-        &mut self,
-        server: &Approached,
-    ) -> Result<(), AgentError> {
+    /// Tells the server of a configuration that failed, once; if it cannot be told, later.
+    pub(super) async fn tell_config_failure_or_say(&mut self, server: &Approached) {
+        if let Err(error) = self.tell_config_failure(server).await {
+            self.not_told(&error);
+        }
+    }
+
+    async fn tell_config_failure(&mut self, server: &Approached) -> Result<(), AgentError> {
         if self.settings.config_trial.is_none() {
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! How often to ask, what to accept, and the memory to do it in.
 
+#[cfg(feature = "config-trial")]
 use super::ConfigTrial;
 use crate::{ImageCheck, NoticePolicy, RetryPolicy};
 
@@ -15,6 +16,7 @@ pub struct Settings {
     /// [`Agent::use_config`](super::Agent::use_config), which then has to be called at each start and
     /// after [`ConfigStep::OnTrial`](super::ConfigStep::OnTrial). Without, another one replaces the
     /// one that is stored.
+    #[cfg(feature = "config-trial")]
     pub config_trial: Option<ConfigTrial>,
     /// How long to wait after a failure.
     pub retry: RetryPolicy,
@@ -26,6 +28,7 @@ pub struct Settings {
     /// Whether a day includes firmware.
     pub firmware: bool,
     /// Whether a day includes a look for another secret. Only in the `Signed` dialect.
+    #[cfg(feature = "secret-rotation")]
     pub secret: bool,
     /// How often notices may cut a rest short.
     pub notices: NoticePolicy,
@@ -47,11 +50,13 @@ impl Settings {
         Self {
             image,
             config_check: None,
+            #[cfg(feature = "config-trial")]
             config_trial: None,
             retry: RetryPolicy::DEFAULT,
             attempts: 3,
             config: true,
             firmware: true,
+            #[cfg(feature = "secret-rotation")]
             secret: true,
             notices: NoticePolicy::DEFAULT,
             trial_boots: 3,
