@@ -29,6 +29,7 @@ pub struct FirmwarePart<'v> {
 impl<'v> FirmwarePart<'v> {
     /// Asks for the image of `version`, which has this SHA-256 and `length` bytes, from byte `from`
     /// on.
+    #[inline(never)] // Its frame is not to last as long as the download.
     pub fn new(version: &'v FirmwareVersion, sha256: &[u8; 32], length: u64, from: u64) -> Self {
         let mut range = Text::new();
         if from > 0 {
@@ -103,6 +104,7 @@ impl Exchange<FirmwarePart<'_>> {
 
 impl FirmwarePart<'_> {
     /// How many bytes of the body come before the one that was asked for.
+    #[inline(never)] // Its frame is not to last as long as the download.
     pub(crate) fn bytes_before(&self, told: &Told<'_>) -> Result<u64, Error> {
         if !matches!(told.status, 200 | 206) {
             return Err(Error::Declined {

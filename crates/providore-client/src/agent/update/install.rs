@@ -39,8 +39,8 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         };
         let chunk = &mut *buffers.chunk;
         let line = Line { device, platform };
-        let offer = line.ask(OfferCheck(offered), chunk, buffers.document);
-        let offer = offer.await?;
+        let check = OfferCheck(offered);
+        let offer = line.ask(check, chunk, buffers.document).await?;
         let version = match (offer, offered.as_ref()) {
             (Offer::Described(_), Some(version)) => version,
             (Offer::Bare, Some(version)) if version != device.version() => {
@@ -93,16 +93,21 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         }
         let mut repetitions = Repetitions::of(device);
         while let Some(first) = manifest.chunk(index) {
-            let part = FirmwarePart::new(version, contents.image_sha256(), length, first.offset());
-            let exchange = Exchange::ask(Asking(&part), device, moment::<P>(parts))?;
-            let server = parts.locator.current().ok_or(AgentError::NoServer)?;
-            let mut answer = parts.transport.send(server, &exchange.request()).await?;
-            let clock = parts.clock.now();
-            let told = match exchange.open(device, &answer.head, clock) {
-                Err(error) if repetitions.allow(&error) => continue,
-                opened => opened?.told,
+            // In a scope of its own: nothing of the question is kept while the image comes.
+            let (mut answer, mut before) = {
+                let (digest, start) = (contents.image_sha256(), first.offset());
+                let part = FirmwarePart::new(version, digest, length, start);
+                let exchange = Exchange::ask(Asking(&part), device, moment::<P>(parts))?;
+                let server = parts.locator.current().ok_or(AgentError::NoServer)?;
+                let answer = parts.transport.send(server, &exchange.request()).await?;
+                let clock = parts.clock.now();
+                let told = match exchange.open(device, &answer.head, clock) {
+                    Err(error) if repetitions.allow(&error) => continue,
+                    opened => opened?.told,
+                };
+                let before = part.bytes_before(&told)?;
+                (answer, before)
             };
-            let mut before = part.bytes_before(&told)?;
             while let Some(piece) = manifest.chunk(index) {
                 let dropped = u32::try_from(before)
                     .unwrap_or(u32::MAX)
