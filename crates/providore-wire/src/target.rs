@@ -98,19 +98,23 @@ fn origin_form(text: &str) -> Result<&str, ParseError> {
 }
 
 fn unescape(value: &str) -> Result<FirmwareVersion, ParseError> {
-    let mut plain = crate::Text::<{ FirmwareVersion::MAX_LEN }>::new();
-    let mut rest = value;
-    while let Some(character) = rest.chars().next() {
-        let (character, length) = match rest.get(..3) {
-            Some("%2B" | "%2b") => ('+', 3),
-            Some("%3A" | "%3a") => (':', 3),
-            Some("%20") => (' ', 3),
-            _ => (character, character.len_utf8()),
+    let mut plain = [0; FirmwareVersion::MAX_LEN];
+    let mut length = 0_usize;
+    let mut rest = value.as_bytes();
+    loop {
+        let (byte, behind) = match rest {
+            [] => break,
+            [b'%', b'2', b'B' | b'b', behind @ ..] => (b'+', behind),
+            [b'%', b'3', b'A' | b'a', behind @ ..] => (b':', behind),
+            [b'%', b'2', b'0', behind @ ..] => (b' ', behind),
+            [byte, behind @ ..] => (*byte, behind),
         };
-        plain.push(character)?;
-        rest = rest.get(length..).unwrap_or_default();
+        let too_long = ParseError::new(ParseErrorKind::TooLong, plain.len());
+        *plain.get_mut(length).ok_or(too_long)? = byte;
+        length = length.saturating_add(1);
+        rest = behind;
     }
-    plain.as_str().parse()
+    FirmwareVersion::parse(plain.get(..length).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -103,9 +103,11 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
 
     /// What a day with authors begins with: a trial that is under way ends, or the day does.
     pub(super) async fn go_through_trial(&mut self) -> Result<Boot, AgentError> {
-        match self.resume_firmware().await? {
-            Boot::OnTrial => self.judge_trial().await,
-            boot => Ok(boot),
+        loop {
+            match self.resume_firmware().await? {
+                Boot::OnTrial => self.judge_trial().await?,
+                boot => return Ok(boot),
+            }
         }
     }
 
@@ -113,7 +115,8 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     pub(super) async fn confirm_update(&mut self) -> Result<(), AgentError> {
         let committed = core::mem::take(&mut self.on_trial);
         if self.resume_firmware().await? == Boot::OnTrial {
-            self.confirm_trial().await?;
+            self.update.change().confirming();
+            let _ = self.resume_firmware().await?;
         }
         if committed && let Some(version) = self.offered.take() {
             self.device.set_version(version);
@@ -126,7 +129,10 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     pub(super) async fn reject_update(&mut self, reason: &str) -> Result<(), AgentError> {
         self.on_trial = false;
         match self.resume_firmware().await? {
-            Boot::OnTrial => self.end_trial(reason).await?,
+            Boot::OnTrial => {
+                self.update.change().ended(Outcome::RolledBack, reason);
+                let _ = self.resume_firmware().await?;
+            }
             Boot::Settled => return Err(AgentError::Slot(StoreError::out_of_order())),
             Boot::Restart => {}
         }

@@ -168,12 +168,12 @@ impl UpdateState {
     }
 
     pub(super) fn set_floor(&mut self, floor: u64) {
-        self.put(FLOOR, &floor.to_be_bytes());
+        self.put_number(FLOOR, floor);
     }
 
     /// Where there was none.
     pub(super) fn set_release(&mut self, sequence: u64, version: &FirmwareVersion) {
-        self.put(SEQUENCE, &sequence.to_be_bytes());
+        self.put_number(SEQUENCE, sequence);
         let version = version.as_str().as_bytes();
         // At most 64.
         self.record[VERSION.at] = u8::try_from(version.len()).unwrap_or(0);
@@ -203,7 +203,7 @@ impl UpdateState {
         let again = self.number(FAILED_SEQUENCE) == sequence;
         let tries = if again { self.record[TRIES] } else { 0 };
         self.record[TRIES] = tries.saturating_add(1);
-        self.put(FAILED_SEQUENCE, &sequence.to_be_bytes());
+        self.put_number(FAILED_SEQUENCE, sequence);
     }
 
     /// What every change ends with.
@@ -219,6 +219,11 @@ impl UpdateState {
         for (slot, byte) in places.iter_mut().zip(bytes) {
             *slot = *byte;
         }
+    }
+
+    #[inline(never)] // Three callers.
+    fn put_number(&mut self, at: usize, number: u64) {
+        self.put(at, &number.to_be_bytes());
     }
 
     #[inline(never)] // Everything is read through it.
@@ -255,8 +260,9 @@ fn is_zero(bytes: &[u8]) -> bool {
 }
 
 fn checksum(record: &[u8; UpdateState::LEN]) -> [u8; CHECKSUM_LEN] {
-    let body = record.get(..SUM).unwrap_or_default();
-    let digest: [u8; 32] = Sha256::digest(body).into();
+    let mut digest = Sha256::new();
+    digest.update(record.get(..SUM).unwrap_or_default());
+    let digest: [u8; 32] = digest.finalize().into();
     digest.first_chunk().copied().unwrap_or_default()
 }
 

@@ -83,29 +83,30 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
 
     /// Asks the server for a sign of life. An answer that it has signed, and the application's test,
     /// confirm the firmware; a test that fails, or too long a time without an answer, takes it back.
+    /// It is decided here, and done by [`Self::resume_firmware`].
     ///
     /// # Errors
     /// [`AgentError`]; the trial then goes on.
-    pub(in crate::agent) async fn judge_trial(&mut self) -> Result<Boot, AgentError> {
+    pub(super) async fn judge_trial(&mut self) -> Result<(), AgentError> {
         let heard = match self.trial_left_ms() {
-            Some(0) => Err(AgentError::NoServer),
-            _ => self.hear_server().await,
+            Some(0) => false,
+            _ => match self.hear_server().await {
+                Ok(()) => true,
+                Err(error) if self.trial_left_ms() != Some(0) => return Err(error),
+                Err(_) => false,
+            },
         };
-        if let Err(error) = heard {
-            if self.trial_left_ms() != Some(0) {
-                return Err(error);
-            }
-            self.end_trial("no signed answer of the server in time")
-                .await?;
-            return Ok(Boot::Restart);
+        let verdict = match &mut self.update.self_test {
+            _ if !heard => Err("no signed answer of the server in time"),
+            Some(test) => test(),
+            None => Ok(()),
+        };
+        let state = self.update.change();
+        match verdict {
+            Ok(()) => state.confirming(),
+            Err(reason) => state.ended(Outcome::RolledBack, reason),
         }
-        let test = self.update.self_test.as_mut();
-        if let Err(reason) = test.map_or(Ok(()), |test| test()) {
-            self.end_trial(reason).await?;
-            return Ok(Boot::Restart);
-        }
-        self.confirm_trial().await?;
-        Ok(Boot::Settled)
+        Ok(())
     }
 
     /// Milliseconds that a trial has left, if one is under way.
@@ -114,18 +115,6 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let now_ms = self.platform.parts().clock.uptime_ms();
         let whole_ms = u64::from(self.settings.trial_s).saturating_mul(1000);
         Some(whole_ms.saturating_sub(now_ms.saturating_sub(since_ms)))
-    }
-
-    /// The firmware on trial works.
-    pub(in crate::agent) async fn confirm_trial(&mut self) -> Result<(), AgentError> {
-        self.update.change().confirming();
-        self.finish_confirming().await
-    }
-
-    /// The firmware on trial does not work.
-    pub(in crate::agent) async fn end_trial(&mut self, reason: &str) -> Result<(), AgentError> {
-        self.update.change().ended(Outcome::RolledBack, reason);
-        self.take_back().await
     }
 
     /// The record, then the slot, then the record again, which raises the floor.
