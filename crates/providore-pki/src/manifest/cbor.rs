@@ -18,110 +18,148 @@ pub(super) enum Major {
 }
 
 /// Reads items from the front.
-pub(super) struct Reader<'a> {
+///
+/// What cannot be read is `None`, and `error` says why: that takes half the code of an error that
+/// is handed from call to call.
+pub(super) struct Reader<'a, 'e> {
     rest: &'a [u8],
     offset: usize,
+    error: &'e mut ManifestError,
 }
 
-impl<'a> Reader<'a> {
+impl<'a, 'e> Reader<'a, 'e> {
     /// For bytes that stand at this place in the manifest.
-    pub(super) fn new(rest: &'a [u8], offset: usize) -> Self {
-        Self { rest, offset }
+    pub(super) fn new(rest: &'a [u8], offset: usize, error: &'e mut ManifestError) -> Self {
+        Self {
+            rest,
+            offset,
+            error,
+        }
+    }
+
+    /// What is left.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Nothing, for this reason.
+    pub(super) fn fail<T>(&mut self, error: ManifestError) -> Option<T> {
+        *self.error = error;
+        None
+    }
+
+    /// Goes on only if this holds.
+    pub(super) fn require(&mut self, holds: bool, error: ManifestError) -> Option<()> {
+        if holds { Some(()) } else { self.fail(error) }
     }
 
     /// The argument of an item of this kind: a number, or how much follows.
-    pub(super) fn head(&mut self, major: Major) -> Result<u64, ManifestError> {
+    // Called from everywhere, as most of what follows: one copy each.
+    #[inline(never)]
+    pub(super) fn head(&mut self, major: Major) -> Option<u64> {
         let offset = self.offset;
-        let first = match self.take(1, offset)? {
-            [first] => *first,
-            _ => return Err(ManifestError::Truncated { offset }),
+        let [first] = self.take(1, offset)? else {
+            return None;
         };
         if first >> 5 != major as u8 {
-            return Err(ManifestError::UnexpectedItem { offset });
+            return self.fail(ManifestError::UnexpectedItem { offset });
         }
         let (width, least) = match first & 0x1f {
-            short @ 0..=23 => return Ok(u64::from(short)),
+            short @ 0..=23 => return Some(u64::from(short)),
             24 => (1, 24),
             25 => (2, 0x100),
             26 => (4, 0x1_0000),
             27 => (8, 0x1_0000_0000),
             // Reserved, or of indefinite length.
-            _ => return Err(ManifestError::NotDeterministic { offset }),
+            _ => (0, 1),
         };
         let digits = self.take(width, offset)?;
         let value = digits.iter().fold(0_u64, |value, &digit| {
             value.wrapping_shl(8) | u64::from(digit)
         });
-        if value < least {
-            return Err(ManifestError::NotDeterministic { offset });
-        }
-        Ok(value)
+        self.require(value >= least, ManifestError::NotDeterministic { offset })?;
+        Some(value)
     }
 
-    /// The content of a byte string, and where it stands.
-    pub(super) fn bytes(&mut self) -> Result<(&'a [u8], usize), ManifestError> {
+    /// The content of a byte string.
+    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
         self.string(Major::Bytes)
     }
 
+    /// The content of a byte string, which is read in turn.
+    pub(super) fn within(&mut self) -> Option<Reader<'a, '_>> {
+        let bytes = self.bytes()?;
+        let offset = self.offset.checked_sub(bytes.len())?;
+        Some(Reader::new(bytes, offset, self.error))
+    }
+
     /// A byte string of exactly this length.
-    pub(super) fn exact<const N: usize>(&mut self) -> Result<&'a [u8; N], ManifestError> {
+    pub(super) fn exact<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         let offset = self.offset;
-        let (bytes, _) = self.bytes()?;
-        bytes
-            .try_into()
-            .map_err(|_| ManifestError::UnexpectedItem { offset })
+        match self.bytes()?.try_into() {
+            Ok(bytes) => Some(bytes),
+            Err(_) => self.fail(ManifestError::UnexpectedItem { offset }),
+        }
     }
 
     /// The content of a text; its grammar is the caller's.
-    pub(super) fn text(&mut self) -> Result<&'a [u8], ManifestError> {
-        self.string(Major::Text).map(|(text, _)| text)
+    pub(super) fn text(&mut self) -> Option<&'a [u8]> {
+        self.string(Major::Text)
     }
 
     /// The head of an array or a tag with this argument.
-    pub(super) fn expect(&mut self, major: Major, value: u64) -> Result<(), ManifestError> {
+    pub(super) fn expect(&mut self, major: Major, value: u64) -> Option<()> {
         let offset = self.offset;
-        if self.head(major)? == value {
-            Ok(())
-        } else {
-            Err(ManifestError::UnexpectedItem { offset })
-        }
+        let found = self.head(major)?;
+        self.require(found == value, ManifestError::UnexpectedItem { offset })
     }
 
-    /// The head of a map with this many members, or the key of the member that is next.
-    pub(super) fn member(&mut self, major: Major, value: u64) -> Result<(), ManifestError> {
+    /// The head of a map with this many members.
+    pub(super) fn map(&mut self, members: u8) -> Option<()> {
+        self.key(Major::Map, members)
+    }
+
+    /// The key of the member that is next.
+    pub(super) fn member(&mut self, key: u8) -> Option<()> {
+        self.key(Major::Unsigned, key)
+    }
+
+    /// The member of this key, which is a number.
+    pub(super) fn number(&mut self, key: u8) -> Option<u64> {
+        self.member(key)?;
+        self.head(Major::Unsigned)
+    }
+
+    #[inline(never)]
+    fn key(&mut self, major: Major, value: u8) -> Option<()> {
         let offset = self.offset;
-        if self.head(major)? == value {
-            Ok(())
-        } else {
-            Err(ManifestError::UnexpectedMember { offset })
-        }
+        let found = self.head(major)?;
+        let error = ManifestError::UnexpectedMember { offset };
+        self.require(found == u64::from(value), error)
     }
 
-    pub(super) fn finish(self) -> Result<(), ManifestError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            let offset = self.offset;
-            Err(ManifestError::TrailingBytes { offset })
-        }
+    pub(super) fn finish(mut self) -> Option<()> {
+        let offset = self.offset;
+        self.require(self.rest.is_empty(), ManifestError::TrailingBytes { offset })
     }
 
-    fn string(&mut self, major: Major) -> Result<(&'a [u8], usize), ManifestError> {
+    #[inline(never)]
+    fn string(&mut self, major: Major) -> Option<&'a [u8]> {
         let item = self.offset;
         let length = self.head(major)?;
-        let length =
-            usize::try_from(length).map_err(|_| ManifestError::Truncated { offset: item })?;
-        let offset = self.offset;
-        Ok((self.take(length, item)?, offset))
+        // What is too long for memory is too long for the manifest.
+        self.take(usize::try_from(length).unwrap_or(usize::MAX), item)
     }
 
     /// The next bytes of the item that begins at `item`.
-    fn take(&mut self, length: usize, item: usize) -> Result<&'a [u8], ManifestError> {
-        let truncated = ManifestError::Truncated { offset: item };
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(truncated)?;
-        self.offset = self.offset.checked_add(length).ok_or(truncated)?;
+    fn take(&mut self, length: usize, item: usize) -> Option<&'a [u8]> {
+        let split = self.rest.split_at_checked(length);
+        let (Some((taken, rest)), Some(offset)) = (split, self.offset.checked_add(length)) else {
+            return self.fail(ManifestError::Truncated { offset: item });
+        };
+        self.offset = offset;
         self.rest = rest;
-        Ok(taken)
+        Some(taken)
     }
 }
 

@@ -51,10 +51,10 @@ impl ChunkSize {
 
     /// How many chunks an image has; `None` if it is empty or there are more than a manifest holds.
     pub(super) fn chunks_of(self, image_len: u64) -> Option<usize> {
-        let chunks = usize::try_from(image_len.div_ceil(u64::from(self.0))).ok()?;
-        (1..=Manifest::MAX_CHUNKS)
-            .contains(&chunks)
-            .then_some(chunks)
+        // No image of 4 GiB has so few chunks.
+        let image_len = u32::try_from(image_len).ok()?;
+        let chunks = image_len.div_ceil(self.0) as usize;
+        (chunks > 0 && chunks <= Manifest::MAX_CHUNKS).then_some(chunks)
     }
 }
 
