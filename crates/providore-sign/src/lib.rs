@@ -52,6 +52,7 @@ pub mod content_coding;
 mod freshness;
 mod instructions;
 mod key;
+mod mac;
 pub mod notice;
 pub mod original;
 mod refusal;
