@@ -149,7 +149,7 @@ impl<K: MacKey, P: Parts> Line<'_, K, P> {
         let mut repetitions = Repetitions::of(device);
         loop {
             let question = Asking(pending.question()?);
-            let exchange = Exchange::ask(question, device, moment::<P>(parts))?;
+            let exchange = Exchange::ask(question, device, moment::<P>(parts), chunk)?;
             let mut answer = parts.transport.send(server, &exchange.request()).await?;
             let clock = parts.clock.now();
             let opened = match exchange.open(device, &answer.head, clock) {
@@ -205,7 +205,7 @@ impl Question for Asking<'_> {
         self.0.method()
     }
 
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         self.0.target()
     }
 

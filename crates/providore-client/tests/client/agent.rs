@@ -90,7 +90,7 @@ fn check<P: Parts>(
         let word = text.split([' ', '(', '{']).next().unwrap_or_default();
         events.borrow_mut().push(word.to_owned());
     };
-    let (mut chunk, mut document) = ([0; 16], [0; 64]);
+    let (mut chunk, mut document) = ([0; 512], [0; 64]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,
@@ -194,7 +194,7 @@ fn check_wait(retry_after: Option<&str>, random: u32, failures: u32, expected_ms
     };
     let mut platform = platform(Box::new(move |_| Ok(answer(reply.clone()))));
     platform.entropy = Box::new(move || random);
-    let (mut chunk, mut document) = ([0; 16], [0; 64]);
+    let (mut chunk, mut document) = ([0; 512], [0; 64]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,
@@ -259,7 +259,7 @@ fn a_stranger_that_answers_is_left_for_the_next_candidate() {
         clock,
         entropy,
     };
-    let (mut chunk, mut document) = ([0; 16], [0; 64]);
+    let (mut chunk, mut document) = ([0; 512], [0; 64]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,
