@@ -139,7 +139,9 @@ impl Original {
             let signed = ResponseSigner::begin(self.key.share()).and_then(|mut signer| {
                 signer.update(&self.config)?;
                 let mut memory = [0; HeaderInstructions::MAX_LEN];
-                signer.finish(self.now, 900, &mut memory).map(|headers| *headers.signature())
+                signer
+                    .finish(self.now, 900, &mut memory)
+                    .map(|headers| *headers.signature())
             });
             let _ = black_box(signed);
         }

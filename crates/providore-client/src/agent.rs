@@ -3,12 +3,14 @@
 mod ask;
 mod certificate;
 mod config;
+#[cfg(feature = "config-trial")]
 mod config_trial;
 mod error;
 mod event;
 mod firmware;
 mod report;
 mod rest;
+#[cfg(feature = "secret-rotation")]
 mod secret;
 mod settings;
 #[cfg(feature = "certificates")]
@@ -22,17 +24,18 @@ pub use certificate::CertificateStep;
 #[cfg(feature = "certificates")]
 pub use certificate::{CertificateFault, Identity};
 pub use config::ConfigStep;
+#[cfg(feature = "config-trial")]
 pub use config_trial::{ConfigTrial, ConfigUse};
 pub use error::AgentError;
 pub use event::{Event, Step};
 pub use firmware::FirmwareStep;
+#[cfg(feature = "secret-rotation")]
 pub use secret::SecretStep;
-use secret::Secrets;
 pub use settings::{Buffers, Settings};
 #[cfg(feature = "update")]
 pub use update::{Boot, FirmwareFault};
 
-use crate::{Device, EntityTag, Error, Notices, Parts, ServerAddress};
+use crate::{Device, EntityTag, Error, Notices, Parts};
 use providore_wire::FirmwareVersion;
 
 /// Runs the operations on a [`Platform`](crate::Platform), one after the other.
@@ -59,7 +62,8 @@ pub struct Agent<'b, K, P> {
     report: Option<&'b mut dyn FnMut(&Event<'_>)>,
     #[cfg(feature = "certificates")]
     identity: Option<Identity<'b>>,
-    server: Option<ServerAddress>,
+    /// Whether the locator's current candidate is asked on, and not the next.
+    keeps_server: bool,
     /// Whether the locator was told what was good before the start.
     recalled: bool,
     tag: Option<EntityTag>,
@@ -68,7 +72,8 @@ pub struct Agent<'b, K, P> {
     update: update::Update<'b>,
     /// Whether the attempt under way brought something that the next one need not bring again.
     moved: bool,
-    secrets: Secrets,
+    #[cfg(feature = "secret-rotation")]
+    secrets: secret::Secrets,
     notices: Notices,
     failures: u32,
     owed_ms: u64,
@@ -87,6 +92,7 @@ pub struct Day {
     /// The firmware.
     pub firmware: Option<FirmwareStep>,
     /// The secret.
+    #[cfg(feature = "secret-rotation")]
     pub secret: Option<SecretStep>,
 }
 
@@ -102,14 +108,15 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             report: None,
             #[cfg(feature = "certificates")]
             identity: None,
-            server: None,
+            keeps_server: false,
             recalled: false,
             tag: None,
             on_trial: None,
             #[cfg(feature = "update")]
             update: update::Update::default(),
             moved: false,
-            secrets: Secrets::default(),
+            #[cfg(feature = "secret-rotation")]
+            secrets: secret::Secrets::default(),
             notices,
             failures: 0,
             owed_ms: 0,
@@ -146,6 +153,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             config: self.config_of_the_day().await,
             certificate: self.certificate_of_the_day().await,
             firmware: self.firmware_of_the_day().await,
+            #[cfg(feature = "secret-rotation")]
             secret: self.secret_of_the_day().await,
         }
     }
@@ -182,6 +190,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             config: None,
             certificate: None,
             firmware,
+            #[cfg(feature = "secret-rotation")]
             secret: None,
         })
     }
@@ -237,6 +246,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         self.persist(Step::Firmware, attempt).await
     }
 
+    #[cfg(feature = "secret-rotation")]
     async fn secret_of_the_day(&mut self) -> Option<SecretStep> {
         if !self.settings.secret || self.device.session().is_none() {
             return None;
@@ -289,7 +299,6 @@ const MAX_WAITS: u32 = 8;
 impl<K, P> core::fmt::Debug for Agent<'_, K, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Agent")
-            .field("server", &self.server)
             .field("failures", &self.failures)
             .finish_non_exhaustive()
     }

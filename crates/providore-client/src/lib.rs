@@ -53,6 +53,8 @@
 //! |---|---|
 //! | `any-spelling` | signatures in every spelling that RFC 9421 allows, on by default |
 //! | `original` | the dialect `Original`, on by default |
+//! | `config-trial` | another configuration is kept only once the server was reached with it, on by default |
+//! | `secret-rotation` | the agent takes another secret from its server, and keeps it, on by default |
 //! | `alloc` | errors of transports and stores keep their cause |
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
 //! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
@@ -62,7 +64,7 @@
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
 //! | `tokio` | `TokioMulticast` (needs `std` and tokio) |
 //!
-//! A small device leaves the first two out: docs/FOOTPRINT.md.
+//! A small device leaves those out that are on by default: docs/FOOTPRINT.md.
 #![no_std]
 
 #[cfg(feature = "alloc")]
@@ -100,14 +102,17 @@ mod tokio;
 #[cfg(feature = "update")]
 mod update;
 
+#[cfg(feature = "secret-rotation")]
+pub use agent::SecretStep;
 pub use agent::{
-    Agent, AgentError, Buffers, CertificateStep, ConfigStep, Day, Event, FirmwareStep, SecretStep,
-    Settings, Step,
+    Agent, AgentError, Buffers, CertificateStep, ConfigStep, Day, Event, FirmwareStep, Settings,
+    Step,
 };
 #[cfg(feature = "update")]
 pub use agent::{Boot, FirmwareFault};
 #[cfg(feature = "certificates")]
 pub use agent::{CertificateFault, Identity};
+#[cfg(feature = "config-trial")]
 pub use agent::{ConfigTrial, ConfigUse};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};

@@ -5,11 +5,11 @@ use providore_wire::FirmwareVersion;
 
 use super::{
     Agent, AgentError, Event,
-    ask::{Repetitions, drain, moment},
+    ask::{Approached, Repetitions, drain, moment},
 };
 use crate::{
     Clock as _, Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome, FirmwareSlot as _,
-    Outcome, Parts, Record, Report, ServerAddress, Storage as _, Subject, Transport as _,
+    Locator as _, Outcome, Parts, Record, Report, Storage as _, Subject, Transport as _,
     VerifiedImage,
 };
 
@@ -96,7 +96,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         Ok(())
     }
 
-    async fn follow_offer(&mut self, server: &ServerAddress) -> Result<FirmwareStep, AgentError> {
+    async fn follow_offer(&mut self, server: &Approached) -> Result<FirmwareStep, AgentError> {
         let running = self.device.version().clone();
         // Without authors a manifest says nothing that the server could not have said itself.
         let version = match self.ask(server, FirmwareCheck::new()).await? {
@@ -141,7 +141,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
 
     async fn download(
         &mut self,
-        server: &ServerAddress,
+        _: &Approached,
         version: &FirmwareVersion,
     ) -> Result<VerifiedImage, AgentError> {
         let parts = self.platform.parts();
@@ -151,6 +151,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         loop {
             let memory = &mut *self.buffers.chunk;
             let exchange = Exchange::ask(operation, device, moment::<P>(parts), memory)?;
+            let server = parts.locator.current().ok_or(AgentError::NoServer)?;
             let mut answer = parts.transport.send(server, &exchange.request()).await?;
             let clock = parts.clock.now();
             let opened = match exchange.open(device, &answer.head, clock) {

@@ -2,8 +2,8 @@
 
 use providore_sign::MacKey;
 
-use super::{Agent, AgentError, Event, Step};
-use crate::{Parts, Report, ServerAddress};
+use super::{Agent, AgentError, Event, Step, ask::Approached};
+use crate::{Parts, Report};
 
 impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// Tells the server what became of something. Only in the `Signed` dialect.
@@ -34,7 +34,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     }
 
     /// Tells it as well as can be; a failure costs nothing else.
-    pub(super) async fn tell(&mut self, server: &ServerAddress, report: Report) {
+    pub(super) async fn tell(&mut self, server: &Approached, report: Report) {
         if self.device.session().is_none() {
             return;
         }

@@ -10,10 +10,10 @@
 use providore_sign::MacKey;
 use zeroize::Zeroizing;
 
-use super::{Agent, AgentError, Event, Step};
+use super::{Agent, AgentError, Event, Step, ask::Approached};
 use crate::{
-    Error, NextSecret, Parts, Record, ServerAddress, Storage as _, StoreError, TimeCheck,
-    VerifiedSecret, device::RECORD_LEN,
+    Error, NextSecret, Parts, Record, Storage as _, StoreError, TimeCheck, VerifiedSecret,
+    device::RECORD_LEN,
 };
 
 /// What became of the secret.
@@ -56,7 +56,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         self.settle(outcome).await
     }
 
-    async fn follow_secret(&mut self, server: &ServerAddress) -> Result<SecretStep, AgentError> {
+    async fn follow_secret(&mut self, server: &Approached) -> Result<SecretStep, AgentError> {
         let waiting = self.ask(server, NextSecret::new()).await?;
         // Before anything else is stored as the next one.
         let replaced = self.keep_secret().await?;

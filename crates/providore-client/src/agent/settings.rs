@@ -1,5 +1,6 @@
 //! How often to ask, what to accept, and the memory to do it in.
 
+#[cfg(feature = "config-trial")]
 use super::ConfigTrial;
 use crate::{ImageCheck, NoticePolicy, RetryPolicy};
 
@@ -15,6 +16,7 @@ pub struct Settings {
     /// [`Agent::use_config`](super::Agent::use_config), which then has to be called at each start and
     /// after [`ConfigStep::OnTrial`](super::ConfigStep::OnTrial). Without, another one replaces the
     /// one that is stored.
+    #[cfg(feature = "config-trial")]
     pub config_trial: Option<ConfigTrial>,
     /// How long to wait after a failure.
     pub retry: RetryPolicy,
@@ -26,6 +28,7 @@ pub struct Settings {
     /// Whether a day includes firmware.
     pub firmware: bool,
     /// Whether a day includes a look for another secret. Only in the `Signed` dialect.
+    #[cfg(feature = "secret-rotation")]
     pub secret: bool,
     /// How often notices may cut a rest short.
     pub notices: NoticePolicy,
@@ -47,11 +50,13 @@ impl Settings {
         Self {
             image,
             config_check: None,
+            #[cfg(feature = "config-trial")]
             config_trial: None,
             retry: RetryPolicy::DEFAULT,
             attempts: 3,
             config: true,
             firmware: true,
+            #[cfg(feature = "secret-rotation")]
             secret: true,
             notices: NoticePolicy::DEFAULT,
             trial_boots: 3,
@@ -70,7 +75,7 @@ impl Settings {
 pub struct Buffers<'b> {
     /// For the head of a request, then for parts of a body and of what is stored; 1 to 4 KiB suit a
     /// microcontroller. With less than [`Request::MAX_LEN`](crate::Request::MAX_LEN) bytes a question
-    /// may end in [`KeyError::Memory`](providore_sign::KeyError::Memory); 640 suffice for ids and
+    /// may end in [`KeyError::Memory`](providore_sign::KeyError::Memory); 704 suffice for ids and
     /// versions of at most 32 characters. What is stored and does not fit here is written again even
     /// where it did not change. With authors it holds a chunk of an image while that is verified, and
     /// must be as long as one.

@@ -19,10 +19,10 @@ use providore_pki::manifest::AuthorKeys;
 use providore_sign::MacKey;
 use providore_wire::HardwareType;
 
-use super::{Agent, AgentError, Event, FirmwareStep};
+use super::{Agent, AgentError, Event, FirmwareStep, ask::Approached};
 use crate::{
-    FirmwareSlot as _, Outcome, Parts, Record, Report, ServerAddress, Storage as _, StoreError,
-    Subject, UpdatePhase, UpdateState, VerifiedImage, update::Release,
+    FirmwareSlot as _, Outcome, Parts, Record, Report, Storage as _, StoreError, Subject,
+    UpdatePhase, UpdateState, VerifiedImage, update::Release,
 };
 use install::{Found, Installation};
 pub use trial::Boot;
@@ -151,7 +151,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
 
     async fn follow_description(
         &mut self,
-        server: &ServerAddress,
+        server: &Approached,
     ) -> Result<FirmwareStep, AgentError> {
         self.tell_verdict(server).await?;
         let state = self.state().clone();
@@ -161,7 +161,6 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         let installation = Installation {
             device: &mut self.device,
             platform: &mut self.platform,
-            server,
             authors,
             state: &state,
             image: self.settings.image,
@@ -193,7 +192,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     /// The record, then the slot: a switch without the record would be a trial of nobody knows what.
     async fn switch(
         &mut self,
-        server: &ServerAddress,
+        server: &Approached,
         release: Release,
         image: VerifiedImage,
     ) -> Result<FirmwareStep, AgentError> {
@@ -222,7 +221,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
 
     /// Tells the server what became of a release, until it says that it knows. A failure that it does
     /// not know of keeps the device from trying anything else.
-    async fn tell_verdict(&mut self, server: &ServerAddress) -> Result<(), AgentError> {
+    async fn tell_verdict(&mut self, server: &Approached) -> Result<(), AgentError> {
         let (is_good, report) = match self.state().phase() {
             UpdatePhase::Ended {
                 release,

@@ -3,12 +3,12 @@
 use providore_client::{Agent, Buffers, FirmwareStep, Record};
 
 use crate::{
-    agent::{platform, run, server, settings},
+    agent::{IMAGE, platform, run, server, settings},
     support::device,
 };
 
 const OLD: &[u8] = b"image 1";
-const NEW: &[u8] = b"image 2, longer than one chunk";
+const NEW: &[u8] = &IMAGE;
 
 #[test]
 fn a_cut_at_any_write_leaves_one_whole_image() {

@@ -311,7 +311,7 @@ fn requests_take_no_more_memory_than_is_said() {
     };
     let too_short = Err(Error::Key(KeyError::Memory));
     assert_eq!(takes(64, Request::MAX_LEN), Ok(()));
-    assert_eq!(takes(32, 640), Ok(()));
+    assert_eq!(takes(32, 704), Ok(()));
     assert_eq!(takes(32, 512), too_short);
     for memory in 0..512 {
         assert_eq!(takes(32, memory), too_short);

@@ -7,7 +7,7 @@ use providore_wire::{FirmwareVersion, Timestamp};
 use super::{Authors, FirmwareFault};
 use crate::{
     AgentError, Body, Clock as _, Device, Event, Exchange, FirmwareCheck, FirmwareOutcome,
-    FirmwarePart, FirmwareSlot, ImageCheck, Parts, ServerAddress, Transport as _, TransportError,
+    FirmwarePart, FirmwareSlot, ImageCheck, Locator as _, Parts, Transport as _, TransportError,
     UpdateState, VerifiedImage,
     agent::ask::{Line, Repetitions, moment},
     update::Release,
@@ -17,7 +17,6 @@ use crate::{
 pub(super) struct Installation<'i, 'b, K, P> {
     pub(super) device: &'i mut Device<K>,
     pub(super) platform: &'i mut P,
-    pub(super) server: &'i ServerAddress,
     pub(super) authors: Authors<'b>,
     pub(super) state: &'i UpdateState,
     pub(super) image: ImageCheck,
@@ -41,7 +40,6 @@ impl<K: MacKey, P: Parts> Installation<'_, '_, K, P> {
         let line = Line {
             device: &mut *self.device,
             platform: &mut *self.platform,
-            server: self.server,
         };
         let outcome = line.ask(FirmwareCheck::new(), self.chunk, document).await?;
         let (version, manifest) = match outcome {
@@ -169,7 +167,8 @@ impl<K: MacKey, P: Parts> Installation<'_, '_, K, P> {
             let moment = moment::<P>(parts);
             let exchange = Exchange::ask(operation, self.device, moment, self.chunk)?;
             let request = exchange.request();
-            let mut answer = parts.transport.send(self.server, &request).await?;
+            let server = parts.locator.current().ok_or(AgentError::NoServer)?;
+            let mut answer = parts.transport.send(server, &request).await?;
             let clock = parts.clock.now();
             let before = match exchange.receive_part(self.device, &answer.head, clock) {
                 Err(error) if repetitions.allow(&error) => {
