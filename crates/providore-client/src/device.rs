@@ -6,12 +6,10 @@ mod signed;
 
 #[cfg(feature = "original")]
 use providore_sign::original::ResponsePolicy;
-use providore_sign::{
-    HeaderInstructions, KeyError, MacKey, Refusal, notice::NoticeKey, signed as sign,
-};
+use providore_sign::{KeyError, MacKey, Refusal, notice::NoticeKey, signed as sign};
 use providore_wire::{DeviceId, Dialect, FirmwareVersion, Target, Timestamp};
 
-use original::{Original, OriginalVerifier};
+use original::{Original, OriginalVerifier, SignedAt};
 pub(crate) use signed::RECORD_LEN;
 
 use crate::{Error, Head, Moment, exchange::sealed::Question, head::Told};
@@ -50,12 +48,12 @@ enum Voice<K> {
 }
 
 /// How a question was signed: what its answer has to fit.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Asked(How);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum How {
-    Original { at: Timestamp },
+    Original(SignedAt),
     Signed(SignedWith),
 }
 
@@ -174,18 +172,20 @@ impl<K: MacKey> Device<K> {
         self.voice.session()
     }
 
-    pub(crate) fn sign(
+    /// Signs a question: all header fields of the request, as lines at the beginning of `memory`.
+    pub(crate) fn sign<'m>(
         &mut self,
         question: &dyn Question,
         target: &Target<'_>,
         moment: Moment,
-    ) -> Result<(HeaderInstructions, Asked), Error> {
+        memory: &'m mut [u8],
+    ) -> Result<(&'m str, Asked), Error> {
         let Self { id, version, voice } = self;
         match voice {
             Voice::Original(original) => {
-                let at = moment.clock.ok_or(Error::ClockNotSet)?;
-                let headers = original.sign((id, version), question, target, at)?;
-                Ok((headers, Asked(How::Original { at })))
+                let clock = moment.clock;
+                let signed = original.sign((id, version), question, target, clock, memory);
+                signed.map(|(lines, at)| (lines, Asked(How::Original(at))))
             }
             Voice::Signed(session) => {
                 let mut request = sign::RequestToSign::new(id, question.method(), *target);
@@ -199,8 +199,8 @@ impl<K: MacKey> Device<K> {
                 if let Some((range, tag)) = question.part() {
                     request = request.range(range).if_range(tag.as_str());
                 }
-                let (headers, how) = session.sign(&request, moment)?;
-                Ok((headers, Asked(How::Signed(how))))
+                let (lines, how) = session.sign(&request, moment, memory)?;
+                Ok((lines, Asked(How::Signed(how))))
             }
         }
     }
@@ -209,13 +209,13 @@ impl<K: MacKey> Device<K> {
     pub(crate) fn open<'a, H: Head>(
         &'a mut self,
         (question, target): (&dyn Question, &Target<'_>),
-        asked: Asked,
+        asked: &Asked,
         head: &'a H,
         clock: Option<Timestamp>,
     ) -> Result<(Verifier<'a, K>, Told<'a>), Error> {
-        match (&mut self.voice, asked.0) {
-            (Voice::Original(original), How::Original { at }) => {
-                let (verifier, told) = original.open(at, head, clock)?;
+        match (&mut self.voice, &asked.0) {
+            (Voice::Original(original), How::Original(at)) => {
+                let (verifier, told) = original.open(*at, head, clock)?;
                 Ok((Verifier::Original(verifier), told))
             }
             (Voice::Signed(session), How::Signed(how)) => {
@@ -245,13 +245,6 @@ impl<K> Voice<K> {
             Self::Original(_) => None,
             Self::Signed(session) => Some(session),
         }
-    }
-}
-
-impl Asked {
-    /// Whether the signature's headers are all that the request has: they cover the others.
-    pub(crate) const fn is_complete(self) -> bool {
-        matches!(self.0, How::Signed(_))
     }
 }
 

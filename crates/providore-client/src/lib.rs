@@ -5,7 +5,7 @@
 //! traits that an application implements.
 //!
 //! ```
-//! # use providore_client::{BorrowedHead, Device, Error, Exchange, FirmwareCheck, Moment};
+//! # use providore_client::{BorrowedHead, Device, Error, Exchange, FirmwareCheck, Moment, Request};
 //! # use providore_sign::SoftwareKey;
 //! # use providore_wire::{Dialect, Timestamp};
 //! let key = SoftwareKey::new(b"32 random bytes of this device..")?;
@@ -15,7 +15,8 @@
 //! // The clock may be wrong, or None; the nonce is fresh from a generator, every time.
 //! let clock = Timestamp::from_unix(12);
 //! let moment = Moment { clock, nonce: [7; 16] };
-//! let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment)?;
+//! let mut memory = [0; Request::MAX_LEN];
+//! let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment, &mut memory)?;
 //! let request = exchange.request(); // method, target, fields, body: send them
 //! assert_eq!(request.target(), "/firmware/check");
 //!

@@ -166,7 +166,7 @@ impl Question for Report {
         Method::Post
     }
 
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         target_of(Route::Report)
     }
 

@@ -63,6 +63,10 @@ pub enum KeyError {
     /// than fits.
     #[error("the message cannot be signed")]
     Message,
+    /// The memory lent for the header fields is too short:
+    /// [`HeaderInstructions::MAX_LEN`](crate::HeaderInstructions::MAX_LEN) bytes always suffice.
+    #[error("the memory lent for header fields is too short")]
+    Memory,
     /// `update` or `finish` without `begin`.
     #[error("no computation was begun")]
     NotStarted,

@@ -1,7 +1,7 @@
 //! What a device of the `Signed` dialect keeps from one question to the next.
 
 use providore_sign::{
-    HeaderInstructions, KeyError, MacKey, SoftwareKey,
+    KeyError, MacKey, SoftwareKey,
     notice::NoticeKey,
     signed::{Keys, RequestToSign, ResponseVerifier, ServerTime, Validity, sign_request},
 };
@@ -74,7 +74,7 @@ impl Heard {
 }
 
 /// How one question was signed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct SignedWith {
     next: bool,
     challenge: bool,
@@ -151,11 +151,12 @@ impl Session {
             .filter(|secret| !secret.is_empty())
     }
 
-    pub(super) fn sign(
+    pub(super) fn sign<'m>(
         &mut self,
         request: &RequestToSign<'_>,
         moment: Moment,
-    ) -> Result<(HeaderInstructions, SignedWith), KeyError> {
+        memory: &'m mut [u8],
+    ) -> Result<(&'m str, SignedWith), KeyError> {
         let (next, keys) = match &self.next {
             Some(keys) if self.tries_next => (true, &keys.messages),
             _ => (false, &self.keys.messages),
@@ -174,21 +175,22 @@ impl Session {
             let created = known.unwrap_or(epoch).max(epoch);
             Validity::window(created, Self::REQUEST_LIFETIME_S)
         };
-        let headers = sign_request(keys, request, validity, &Nonce::new(moment.nonce))?;
+        let nonce = Nonce::new(moment.nonce);
+        let headers = sign_request(keys, request, validity, &nonce, memory)?;
         let signed = SignedWith {
             next,
             challenge: challenge.is_some(),
-            signature: signature_of(&headers).ok_or(KeyError::Message)?,
+            signature: *headers.signature(),
         };
         self.must_use_challenge = false;
-        Ok((headers, signed))
+        Ok((headers.lines(), signed))
     }
 
     /// Verifies the head of an answer, and learns from it.
     pub(super) fn open<'h, H: Head>(
         &mut self,
         (device, method, target): (&DeviceId, Method, &Target<'_>),
-        asked: SignedWith,
+        asked: &SignedWith,
         head: &'h H,
         clock: Option<Timestamp>,
     ) -> Result<(ResponseVerifier, Told<'h>), Error> {
@@ -221,7 +223,12 @@ impl Session {
     }
 
     /// Anybody can have sent this: what is noted costs a repetition and no more.
-    fn unsigned(&mut self, asked: SignedWith, head: &impl Head, clock: Option<Timestamp>) -> Error {
+    fn unsigned(
+        &mut self,
+        asked: &SignedWith,
+        head: &impl Head,
+        clock: Option<Timestamp>,
+    ) -> Error {
         let status = head.status();
         let refused = status == 401;
         let challenge = head.field(CHALLENGE_FIELD).filter(|_| refused);
@@ -278,13 +285,6 @@ impl<'h> Lines<'h> {
     fn iter(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + Clone {
         self.lines.iter().take(self.length).copied()
     }
-}
-
-/// The signature that was just made.
-fn signature_of(headers: &HeaderInstructions) -> Option<Signature> {
-    let value = headers.value("signature")?.strip_prefix(LABEL)?;
-    let text = value.strip_prefix("=:")?.strip_suffix(':')?;
-    Signature::parse(text.as_bytes()).ok()
 }
 
 /// Tells a secret from others, and nothing about it: a truncated tag in hex, and a blank.

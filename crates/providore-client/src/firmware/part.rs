@@ -65,7 +65,7 @@ impl FirmwarePart {
 }
 
 impl Question for FirmwarePart {
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         image_target(&self.version)
     }
 
@@ -80,7 +80,7 @@ impl Question for FirmwarePart {
 
 impl Operation for FirmwarePart {}
 
-impl Exchange<FirmwarePart> {
+impl Exchange<'_, FirmwarePart> {
     /// Takes the head of the answer, and says how many bytes of its body come before the one that
     /// was asked for: all of them, if the server ignores ranges.
     ///

@@ -164,7 +164,8 @@ impl<K: MacKey, P: Parts> Installation<'_, '_, K, P> {
         let parts = self.platform.parts();
         let mut repetitions = Repetitions::of(self.device);
         loop {
-            let exchange = Exchange::ask(operation, self.device, moment::<P>(parts))?;
+            let moment = moment::<P>(parts);
+            let exchange = Exchange::ask(operation, self.device, moment, self.chunk)?;
             let request = exchange.request();
             let server = parts.locator.current().ok_or(AgentError::NoServer)?;
             let mut answer = parts.transport.send(server, &request).await?;
