@@ -54,6 +54,7 @@
 //! | `any-spelling` | signatures in every spelling that RFC 9421 allows, on by default |
 //! | `original` | the dialect `Original`, on by default |
 //! | `config-trial` | another configuration is kept only once the server was reached with it, on by default |
+//! | `notices` | a notice of the server cuts a rest short, on by default |
 //! | `secret-rotation` | the agent takes another secret from its server, and keeps it, on by default |
 //! | `alloc` | errors of transports and stores keep their cause |
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
@@ -89,6 +90,7 @@ mod image;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod moment;
+#[cfg(feature = "notices")]
 mod notices;
 mod platform;
 mod report;
@@ -126,12 +128,15 @@ pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome, FirmwarePar
 pub use head::{BorrowedHead, EntityTag, Head};
 pub use image::{ImageCheck, ReceivingImage, VerifiedImage};
 pub use moment::Moment;
+#[cfg(feature = "notices")]
 pub use notices::{NoticeFault, NoticePolicy, Notices};
 pub use platform::{
-    AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, NoNotices,
-    NoticeSource, Parts, Platform, PlatformOf, Record, ServerAddress, SlotState, Storage,
-    StoreError, Transport, TransportError,
+    AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, Parts,
+    Platform, PlatformOf, Record, ServerAddress, SlotState, Storage, StoreError, Transport,
+    TransportError,
 };
+#[cfg(feature = "notices")]
+pub use platform::{NoNotices, NoticeSource};
 pub use report::{Outcome, Report, Subject};
 #[cfg(feature = "reqwest")]
 pub use reqwest::{ReqwestSettings, ReqwestTransport};

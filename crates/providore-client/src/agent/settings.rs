@@ -2,7 +2,9 @@
 
 #[cfg(feature = "config-trial")]
 use super::ConfigTrial;
-use crate::{ImageCheck, NoticePolicy, RetryPolicy};
+#[cfg(feature = "notices")]
+use crate::NoticePolicy;
+use crate::{ImageCheck, RetryPolicy};
 
 /// What the agent goes by.
 #[derive(Debug, Clone)]
@@ -31,6 +33,7 @@ pub struct Settings {
     #[cfg(feature = "secret-rotation")]
     pub secret: bool,
     /// How often notices may cut a rest short.
+    #[cfg(feature = "notices")]
     pub notices: NoticePolicy,
     /// How often firmware on trial is started without being confirmed, before it is rolled back.
     /// Only with authors.
@@ -58,6 +61,7 @@ impl Settings {
             firmware: true,
             #[cfg(feature = "secret-rotation")]
             secret: true,
+            #[cfg(feature = "notices")]
             notices: NoticePolicy::DEFAULT,
             trial_boots: 3,
             trial_s: 600,

@@ -140,7 +140,10 @@ impl<'a, 'e> Reader<'a, 'e> {
 
     pub(super) fn finish(mut self) -> Option<()> {
         let offset = self.offset;
-        self.require(self.rest.is_empty(), ManifestError::TrailingBytes { offset })
+        self.require(
+            self.rest.is_empty(),
+            ManifestError::TrailingBytes { offset },
+        )
     }
 
     #[inline(never)]
