@@ -6,6 +6,8 @@
 //! points. All that goes in is public, so the time it takes may depend on it: no secret may be
 //! given to this module. The tests compare it with `p256`.
 
+use core::cmp::Ordering;
+
 use p256::elliptic_curve::bigint::{U256, const_monty_params, modular::ConstMontyForm};
 
 // The curve: SP 800-186, 3.2.1.3.
@@ -32,6 +34,14 @@ const G: Point = Point {
     z: Element::ONE,
 };
 
+/// p - n.
+const BEYOND: U256 = Element::MODULUS
+    .as_ref()
+    .wrapping_sub(Scalar::MODULUS.as_ref());
+/// n modulo p, which is n.
+const N: Element = Element::new(Scalar::MODULUS.as_ref());
+const N_MINUS_2: U256 = Scalar::MODULUS.as_ref().wrapping_sub(&U256::from_u8(2));
+
 const fn element(hex: &str) -> Element {
     Element::new(&U256::from_be_hex(hex))
 }
@@ -55,13 +65,13 @@ pub(super) fn is_point(sec1: &[u8; 65]) -> bool {
     point(sec1).is_some()
 }
 
+// Not in the caller, whose stack frame would grow.
 /// Whether `signature` is `r || s` of the key with this point, over the message with this digest.
+#[inline(never)]
 pub(super) fn verifies(sec1: &[u8; 65], digest: &[u8; 32], signature: &[u8; 64]) -> bool {
     let (Some(key), Some((r, s))) = (point(sec1), pair(signature)) else {
         return false;
     };
-    let order = Scalar::MODULUS;
-    let is_in_range = |number: &U256| !number.is_zero_vartime() && is_below(number, order.as_ref());
     if !is_in_range(&r) || !is_in_range(&s) {
         return false;
     }
@@ -71,14 +81,16 @@ pub(super) fn verifies(sec1: &[u8; 65], digest: &[u8; 32], signature: &[u8; 64])
     has_x(&sum, &r)
 }
 
+fn is_in_range(number: &U256) -> bool {
+    !number.is_zero_vartime() && is_below(number, Scalar::MODULUS.as_ref())
+}
+
 /// Whether the affine x of this point is `r` modulo n.
 fn has_x(point: &Point, r: &U256) -> bool {
-    let (field, order) = (Element::MODULUS, Scalar::MODULUS);
-    let is_x = |x: &U256| mul(&Element::new(x), &point.z) == point.x;
-    // n < p < 2n: besides r only r + n can be it.
-    let second = r.wrapping_add(order.as_ref());
-    let has_second = is_below(r, &field.as_ref().wrapping_sub(order.as_ref()));
-    point.z != Element::ZERO && (is_x(r) || has_second && is_x(&second))
+    let x = Element::new(r);
+    let is_x = |x: &Element| are_equal(&mul(x, &point.z), &point.x);
+    // x is below p, and n < p < 2n: besides r only r + n can be it.
+    !are_equal(&point.z, &Element::ZERO) && (is_x(&x) || is_below(r, &BEYOND) && is_x(&sum(&x, &N)))
 }
 
 /// k·G + l·Q: both by doubling and adding, at once.
@@ -134,15 +146,15 @@ fn point(sec1: &[u8; 65]) -> Option<Point> {
         return None;
     };
     let (x, y) = pair(coordinates)?;
-    let field = Element::MODULUS;
-    if !is_below(&x, field.as_ref()) || !is_below(&y, field.as_ref()) {
+    let p = Element::MODULUS;
+    if !is_below(&x, p.as_ref()) || !is_below(&y, p.as_ref()) {
         return None;
     }
     let (x, y) = (Element::new(&x), Element::new(&y));
     // y² = x³ - 3x + b
     let cube = mul(&mul(&x, &x), &x);
     let right = sum(&sub(&cube, &triple(&x)), &B);
-    (mul(&y, &y) == right).then_some(Point {
+    are_equal(&mul(&y, &y), &right).then_some(Point {
         x,
         y,
         z: Element::ONE,
@@ -152,11 +164,10 @@ fn point(sec1: &[u8; 65]) -> Option<Point> {
 /// 1/s by Fermat: to the power of n - 2.
 fn invert(s: &U256) -> Scalar {
     let s = Scalar::new(s);
-    let exponent = Scalar::MODULUS.as_ref().wrapping_sub(&U256::from_u8(2));
     let mut power = Scalar::ONE;
     for bit in (0..U256::BITS).rev() {
         power = power.mul(&power);
-        if exponent.bit_vartime(bit) {
+        if N_MINUS_2.bit_vartime(bit) {
             power = power.mul(&s);
         }
     }
@@ -165,7 +176,9 @@ fn invert(s: &U256) -> Scalar {
 
 /// The product modulo n, as a number.
 fn times(number: &U256, factor: &Scalar) -> U256 {
-    Scalar::new(number).mul(factor).retrieve()
+    // The factor is in Montgomery form, times R: what would divide the product of two of these by
+    // R makes an ordinary number of it.
+    Scalar::from_montgomery(*number).mul(factor).to_montgomery()
 }
 
 // The operations on elements, each once in a program.
@@ -191,7 +204,16 @@ fn triple(a: &Element) -> Element {
 }
 
 fn is_below(a: &U256, b: &U256) -> bool {
-    a.cmp_vartime(b).is_lt()
+    compare(a, b).is_lt()
+}
+
+fn are_equal(a: &Element, b: &Element) -> bool {
+    compare(a.as_montgomery(), b.as_montgomery()).is_eq()
+}
+
+#[inline(never)]
+fn compare(a: &U256, b: &U256) -> Ordering {
+    a.cmp_vartime(b)
 }
 
 /// Two numbers of 32 bytes.
