@@ -109,11 +109,9 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::InvalidPublicKey`] for any other form and for a point off the curve.
     pub fn from_sec1(point: &[u8]) -> Result<Self, KeyError> {
-        let bytes = point.try_into().map_err(|_| KeyError::InvalidPublicKey)?;
-        if verifier::is_point(&bytes) {
-            Ok(Self(bytes))
-        } else {
-            Err(KeyError::InvalidPublicKey)
+        match point.try_into() {
+            Ok(point) if verifier::is_point(point) => Ok(Self(*point)),
+            _ => Err(KeyError::InvalidPublicKey),
         }
     }
 
@@ -136,10 +134,15 @@ impl PublicKey {
     #[must_use]
     pub fn to_spki_der(&self) -> [u8; Self::SPKI_LEN] {
         let mut der = [0; Self::SPKI_LEN];
-        for (to, from) in der.iter_mut().zip(SPKI_HEAD.iter().chain(&self.0)) {
+        for (to, from) in der.iter_mut().zip(self.spki_parts().into_iter().flatten()) {
             *to = *from;
         }
         der
+    }
+
+    /// What [`PublicKey::to_spki_der`] puts together.
+    pub(crate) fn spki_parts(&self) -> [&[u8]; 2] {
+        [&SPKI_HEAD, &self.0]
     }
 
     /// Whether `signature` is this key's, over the message whose SHA-256 is `digest`.

@@ -57,6 +57,8 @@ mod read;
 #[cfg(feature = "alloc")]
 mod write;
 
+use sha2::{Digest as _, Sha256};
+
 pub use author::VerifiedManifest;
 pub use author::{AdmittedManifest, AuthorKeys, AuthorKeysError, Installed, KeyId, Refusal};
 pub use chunk::{Chunk, ChunkError, ChunkSize, VerifiedChunk};
@@ -94,3 +96,13 @@ const FORMAT_1: u64 = 1;
 
 const SHA256_LEN: usize = 32;
 const SIGNATURE_LEN: usize = 64;
+
+/// SHA-256 of what these make together: one copy of it for all that is hashed here.
+#[inline(never)]
+fn sha256(parts: &[&[u8]]) -> [u8; SHA256_LEN] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().into()
+}

@@ -65,7 +65,9 @@ pub(super) fn is_point(sec1: &[u8; 65]) -> bool {
     point(sec1).is_some()
 }
 
+// Not in the caller, whose stack frame would grow.
 /// Whether `signature` is `r || s` of the key with this point, over the message with this digest.
+#[inline(never)]
 pub(super) fn verifies(sec1: &[u8; 65], digest: &[u8; 32], signature: &[u8; 64]) -> bool {
     let (Some(key), Some((r, s))) = (point(sec1), pair(signature)) else {
         return false;

@@ -58,8 +58,8 @@ impl<'a, 'e> Reader<'a, 'e> {
     #[inline(never)]
     pub(super) fn head(&mut self, major: Major) -> Option<u64> {
         let offset = self.offset;
-        let [first] = self.take(1, offset)? else {
-            return None;
+        let &[first] = self.take(1, offset)? else {
+            return self.fail(ManifestError::Truncated { offset });
         };
         if first >> 5 != major as u8 {
             return self.fail(ManifestError::UnexpectedItem { offset });
@@ -70,7 +70,7 @@ impl<'a, 'e> Reader<'a, 'e> {
             25 => (2, 0x100),
             26 => (4, 0x1_0000),
             27 => (8, 0x1_0000_0000),
-            // Reserved, or of indefinite length.
+            // Reserved, or of indefinite length: no value is enough.
             _ => (0, 1),
         };
         let digits = self.take(width, offset)?;
@@ -166,23 +166,49 @@ impl<'a, 'e> Reader<'a, 'e> {
     }
 }
 
+/// The shortest head of an item.
+pub(super) struct Head {
+    /// Ends with it.
+    buffer: [u8; 9],
+    start: usize,
+}
+
+impl Head {
+    #[inline(never)]
+    pub(super) fn new(major: Major, value: u64) -> Self {
+        let digits = value.to_be_bytes();
+        let [.., last] = digits;
+        let (information, width) = match value {
+            0..=23 => (last, 0_usize),
+            24..=0xff => (0x18, 1),
+            0x100..=0xffff => (0x19, 2),
+            0x1_0000..=0xffff_ffff => (0x1a, 4),
+            _ => (0x1b, 8),
+        };
+        let mut buffer = [0; 9];
+        for (to, from) in buffer.iter_mut().skip(1).zip(digits) {
+            *to = from;
+        }
+        let start = digits.len().saturating_sub(width);
+        if let Some(first) = buffer.get_mut(start) {
+            *first = (major as u8) << 5 | information;
+        }
+        Self { buffer, start }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.buffer.get(self.start..).unwrap_or_default()
+    }
+}
+
 /// Hands the shortest head of an item to `sink`.
+#[cfg(any(feature = "alloc", test))]
 pub(super) fn write_head(major: Major, value: u64, sink: &mut impl FnMut(&[u8])) {
-    let digits = value.to_be_bytes();
-    let [.., short] = digits;
-    let (information, width) = match value {
-        0..=23 => (short, 0),
-        24..=0xff => (0x18, 1),
-        0x100..=0xffff => (0x19, 2),
-        0x1_0000..=0xffff_ffff => (0x1a, 4),
-        _ => (0x1b, 8),
-    };
-    let start = digits.len().saturating_sub(width);
-    sink(&[(major as u8) << 5 | information]);
-    sink(digits.get(start..).unwrap_or_default());
+    sink(Head::new(major, value).as_bytes());
 }
 
 /// Hands a byte string or a text to `sink`.
+#[cfg(feature = "alloc")]
 pub(super) fn write_string(major: Major, content: &[u8], sink: &mut impl FnMut(&[u8])) {
     write_head(major, content.len() as u64, sink);
     sink(content);
@@ -200,9 +226,20 @@ mod tests {
             length = length.saturating_add(bytes.len());
         });
         assert_eq!(&written[..length], expected);
-        let mut reader = Reader::new(&written[..length], 0);
-        assert_eq!(reader.head(Major::Unsigned), Ok(value));
-        assert_eq!(reader.finish(), Ok(()));
+        let mut error = ManifestError::TooLong;
+        let mut reader = Reader::new(&written[..length], 0, &mut error);
+        assert_eq!(reader.head(Major::Unsigned), Some(value));
+        assert_eq!(reader.finish(), Some(()));
+    }
+
+    fn refuses<T>(
+        bytes: &[u8],
+        read: impl FnOnce(&mut Reader<'_, '_>) -> Option<T>,
+        expected: ManifestError,
+    ) {
+        let mut error = ManifestError::TooLong;
+        assert!(read(&mut Reader::new(bytes, 7, &mut error)).is_none());
+        assert_eq!(error, expected, "{bytes:?}");
     }
 
     /// RFC 8949, appendix A.
@@ -231,16 +268,15 @@ mod tests {
             &[0x1c],
             &[0x1f],
         ] {
-            let refused = Reader::new(bytes, 7).head(Major::Unsigned);
-            let expected = Err(ManifestError::NotDeterministic { offset: 7 });
-            assert_eq!(refused, expected, "{bytes:?}");
+            let expected = ManifestError::NotDeterministic { offset: 7 };
+            refuses(bytes, |reader| reader.head(Major::Unsigned), expected);
         }
     }
 
     #[test]
     fn a_length_beyond_the_end_is_refused() {
         let bytes = [0x5b, 255, 255, 255, 255, 255, 255, 255, 255, 1];
-        let refused = Reader::new(&bytes, 3).bytes();
-        assert_eq!(refused, Err(ManifestError::Truncated { offset: 3 }));
+        let expected = ManifestError::Truncated { offset: 7 };
+        refuses(&bytes, |reader| reader.bytes().map(<[u8]>::len), expected);
     }
 }

@@ -3,14 +3,14 @@
 use core::fmt;
 
 use providore_wire::{FirmwareVersion, HardwareType};
-use sha2::{Digest as _, Sha256};
 
 use super::{
     CHUNK_SHA256, CHUNK_SIZE, CONTENT_TYPE, ChunkSize, ES256, FORMAT, FORMAT_1, HARDWARE,
     HEADER_ALGORITHM, HEADER_CONTENT_TYPE, HEADER_KEY_ID, HEADER_MEMBERS, IMAGE_LEN, IMAGE_SHA256,
     KeyId, MEMBERS, MINIMUM_SEQUENCE, ManifestError, SEQUENCE, SHA256_LEN, SIGNATURE_LEN,
     TAG_SIGN1, VERSION,
-    cbor::{Major, Reader, write_string},
+    cbor::{Head, Major, Reader},
+    sha256,
 };
 
 /// A manifest as it claims to be: well-formed, and signed by nobody knows whom.
@@ -89,11 +89,7 @@ impl<'a> Manifest<'a> {
 
     /// SHA-256 of the `Sig_structure` (RFC 9052, 4.4), which is nowhere put together.
     pub(super) fn signed_digest(&self) -> [u8; SHA256_LEN] {
-        let mut hash = Sha256::new();
-        write_signed(self.protected, self.payload, &mut |bytes| {
-            hash.update(bytes);
-        });
-        hash.finalize().into()
+        with_signed(self.protected, self.payload, sha256)
     }
 }
 
@@ -106,13 +102,22 @@ impl fmt::Debug for Manifest<'_> {
     }
 }
 
-/// The `Sig_structure`: context, protected header, no external data, payload.
-pub(super) fn write_signed(protected: &[u8], payload: &[u8], sink: &mut impl FnMut(&[u8])) {
-    super::cbor::write_head(Major::Array, 4, sink);
-    write_string(Major::Text, b"Signature1", sink);
-    write_string(Major::Bytes, protected, sink);
-    write_string(Major::Bytes, b"", sink);
-    write_string(Major::Bytes, payload, sink);
+/// Lends the parts of the `Sig_structure`: context, protected header, no external data, payload.
+pub(super) fn with_signed<R>(
+    protected: &[u8],
+    payload: &[u8],
+    then: impl FnOnce(&[&[u8]]) -> R,
+) -> R {
+    let protected_head = Head::new(Major::Bytes, protected.len() as u64);
+    let payload_head = Head::new(Major::Bytes, payload.len() as u64);
+    then(&[
+        b"\x84\x6aSignature1",
+        protected_head.as_bytes(),
+        protected,
+        b"\x40",
+        payload_head.as_bytes(),
+        payload,
+    ])
 }
 
 fn read_header(mut reader: Reader<'_, '_>) -> Option<KeyId> {
