@@ -10,10 +10,11 @@ use providore_sign::{KeyError, MacKey, Refusal, notice::NoticeKey, signed as sig
 use providore_wire::{DeviceId, Dialect, FirmwareVersion, Target, Timestamp};
 
 use original::{Original, OriginalVerifier, SignedAt};
+#[cfg(feature = "secret-rotation")]
 pub(crate) use signed::RECORD_LEN;
 
 use crate::{Error, Head, Moment, exchange::sealed::Question, head::Told};
-use signed::{Session, SignedWith};
+use signed::{Lines, Session, SignedWith};
 
 /// Who asks: id, running firmware, keys, dialect, and which answers are accepted.
 ///
@@ -137,6 +138,7 @@ impl<K: MacKey> Device<K> {
     ///
     /// # Errors
     /// [`KeyError::SecretLength`]; [`KeyError::Hardware`] in the `Original` dialect.
+    #[cfg(feature = "secret-rotation")]
     pub fn set_next_secret(&mut self, secret: &[u8]) -> Result<(), KeyError> {
         let Self { id, voice, .. } = self;
         voice.session().ok_or(NO_ROTATION)?.set_next(secret, id)
@@ -152,6 +154,7 @@ impl<K: MacKey> Device<K> {
     }
 
     /// Keeps to the present secret: the server took the next one back.
+    #[cfg(feature = "secret-rotation")]
     pub fn forget_next_secret(&mut self) {
         if let Some(session) = self.session() {
             session.forget_next();
@@ -162,6 +165,7 @@ impl<K: MacKey> Device<K> {
     ///
     /// # Errors
     /// As [`set_next_secret`](Self::set_next_secret).
+    #[cfg(feature = "secret-rotation")]
     pub fn set_secret(&mut self, secret: &[u8]) -> Result<(), KeyError> {
         let Self { id, voice, .. } = self;
         voice.session().ok_or(NO_ROTATION)?.set(secret, id)
@@ -183,8 +187,8 @@ impl<K: MacKey> Device<K> {
         let Self { id, version, voice } = self;
         match voice {
             Voice::Original(original) => {
-                let clock = moment.clock;
-                let signed = original.sign((id, version), question, target, clock, memory);
+                let (of, what) = ((&*id, &*version), (question, target));
+                let signed = original.sign(of, what, moment.clock, memory);
                 signed.map(|(lines, at)| (lines, Asked(How::Original(at))))
             }
             Voice::Signed(session) => {
@@ -220,7 +224,8 @@ impl<K: MacKey> Device<K> {
             }
             (Voice::Signed(session), How::Signed(how)) => {
                 let question = (&self.id, question.method(), target);
-                let (verifier, told) = session.open(question, how, head, clock)?;
+                let lines = Lines::of(head)?;
+                let (verifier, told) = session.open(question, how, &lines, clock)?;
                 Ok((Verifier::Signed(verifier, session.keys()), told))
             }
             // The answer to a question of another device.
@@ -277,4 +282,5 @@ impl<'a, K: MacKey> Verifier<'a, K> {
 
 const UNSPOKEN: KeyError = KeyError::Hardware("this version does not speak the dialect");
 
+#[cfg(feature = "secret-rotation")]
 const NO_ROTATION: KeyError = KeyError::Hardware("the dialect has no way to replace a secret");

@@ -24,8 +24,7 @@ impl<K: MacKey> Original<K> {
     pub(super) fn sign<'m>(
         &mut self,
         _: (&DeviceId, &FirmwareVersion),
-        _: &dyn Question,
-        _: &Target<'_>,
+        _: (&dyn Question, &Target<'_>),
         _: Option<Timestamp>,
         _: &'m mut [u8],
     ) -> Result<(&'m str, SignedAt), Error> {

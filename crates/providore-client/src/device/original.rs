@@ -42,8 +42,7 @@ impl<K: MacKey> Original<K> {
     pub(super) fn sign<'m>(
         &mut self,
         (device, version): (&DeviceId, &FirmwareVersion),
-        question: &dyn Question,
-        target: &Target<'_>,
+        (question, target): (&dyn Question, &Target<'_>),
         clock: Option<Timestamp>,
         memory: &'m mut [u8],
     ) -> Result<(&'m str, SignedAt), Error> {

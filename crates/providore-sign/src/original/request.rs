@@ -72,7 +72,7 @@ pub fn sign_request<'m>(
         expiry: expiry.as_str().as_bytes(),
     };
     let signature = tag(key, &canonical, request.body)?.publish();
-    let authorization = Authorization::new(request.device.clone(), signature.clone()).to_text();
+    let authorization = Authorization::new(request.device.clone(), signature).to_text();
 
     let mut lines = Lines::new(memory);
     lines.push(Field::Authorization.name(), authorization.as_str());

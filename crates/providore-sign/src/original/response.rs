@@ -55,12 +55,12 @@ impl<K: MacKey> ResponseSigner<K> {
     ///
     /// # Errors
     /// What the key reports; [`KeyError::Memory`].
-    pub fn finish<'m>(
+    pub fn finish(
         mut self,
         created: Timestamp,
         lifetime_s: u32,
-        memory: &'m mut [u8],
-    ) -> Result<HeaderInstructions<'m>, KeyError> {
+        memory: &mut [u8],
+    ) -> Result<HeaderInstructions<'_>, KeyError> {
         let expiry = created.saturating_add(i64::from(lifetime_s)).to_rfc3339();
         let created = created.to_rfc3339();
         let tail = CanonicalResponseTail {
