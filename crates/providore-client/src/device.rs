@@ -4,9 +4,11 @@
 mod original;
 mod signed;
 
+#[cfg(feature = "notices")]
+use providore_sign::notice::NoticeKey;
 #[cfg(feature = "original")]
 use providore_sign::original::ResponsePolicy;
-use providore_sign::{KeyError, MacKey, Refusal, notice::NoticeKey, signed as sign};
+use providore_sign::{KeyError, MacKey, Refusal, signed as sign};
 use providore_wire::{DeviceId, Dialect, FirmwareVersion, Target, Timestamp};
 
 use original::{Original, OriginalVerifier, SignedAt};
@@ -234,6 +236,7 @@ impl<K: MacKey> Device<K> {
     }
 }
 
+#[cfg(feature = "notices")]
 impl<K> Device<K> {
     /// The key of notices, and the time of the server's last answer. Only in the `Signed` dialect.
     pub(crate) fn notices(&self) -> Option<(&NoticeKey, Option<Timestamp>)> {

@@ -2,9 +2,10 @@
 
 #[cfg(feature = "secret-rotation")]
 use providore_sign::SoftwareKey;
+#[cfg(feature = "notices")]
+use providore_sign::notice::NoticeKey;
 use providore_sign::{
     KeyError, MacKey,
-    notice::NoticeKey,
     signed::{Keys, RequestToSign, ResponseVerifier, ServerTime, Validity, sign_request},
 };
 use providore_wire::{
@@ -45,13 +46,16 @@ pub(crate) struct Session {
 #[derive(Debug, Clone)]
 struct SessionKeys {
     messages: Keys,
+    #[cfg(feature = "notices")]
     notices: NoticeKey,
 }
 
 impl SessionKeys {
+    #[cfg_attr(not(feature = "notices"), expect(unused_variables))]
     fn derive(secret: &mut impl MacKey, id: &DeviceId) -> Result<Self, KeyError> {
         Ok(Self {
             messages: Keys::derive(secret)?,
+            #[cfg(feature = "notices")]
             notices: NoticeKey::derive(secret, id)?,
         })
     }
@@ -108,6 +112,7 @@ impl Session {
         &self.keys.messages
     }
 
+    #[cfg(feature = "notices")]
     pub(super) const fn notices(&self) -> &NoticeKey {
         &self.keys.notices
     }
