@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use providore_sign::{
-    MacKey as _, Refusal, SoftwareKey,
+    HeaderInstructions, MacKey as _, Refusal, SoftwareKey,
     signed::{
         ChallengeKey, Keys, RequestPolicy, RequestToSign, ResponseToSign, ResponseVerifier,
         Validity, sign_request, sign_response, verify_request,
@@ -269,7 +269,8 @@ fn round_trip(method: Method, target: Target<'_>, fields: &Fields<'_>, body: &[u
         None => Validity::Challenge(&challenge),
     };
     let nonce = Nonce::new([5; Nonce::LEN]);
-    let Ok(headers) = sign_request(&KEYS, &request, validity, &nonce) else {
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let Ok(headers) = sign_request(&KEYS, &request, validity, &nonce, &mut memory) else {
         return;
     };
     let shown = headers
@@ -481,7 +482,8 @@ fn answer_round_trip(status: u16, question: &Question<'_>, fields: &Fields<'_>, 
         challenge: &challenge,
         created: now(),
     };
-    let Ok(headers) = sign_response(&KEYS, question, &response) else {
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let Ok(headers) = sign_response(&KEYS, question, &response, &mut memory) else {
         return;
     };
     let more = headers

@@ -35,7 +35,7 @@ pub use settings::{Buffers, Settings};
 #[cfg(feature = "update")]
 pub use update::{Boot, FirmwareFault};
 
-use crate::{Device, EntityTag, Error, Notices, Parts};
+use crate::{Device, EntityTag, Error, Parts};
 use providore_wire::FirmwareVersion;
 
 /// Runs the operations on a [`Platform`](crate::Platform), one after the other.
@@ -77,7 +77,8 @@ pub struct Agent<'b, K, P> {
     moved: bool,
     #[cfg(feature = "secret-rotation")]
     secrets: secret::Secrets,
-    notices: Notices,
+    #[cfg(feature = "notices")]
+    notices: crate::Notices,
     failures: u32,
     owed_ms: u64,
 }
@@ -102,7 +103,8 @@ pub struct Day {
 impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     /// An agent that has not asked anything yet.
     pub fn new(device: Device<K>, platform: P, settings: Settings, buffers: Buffers<'b>) -> Self {
-        let notices = Notices::new(settings.notices);
+        #[cfg(feature = "notices")]
+        let notices = crate::Notices::new(settings.notices);
         Self {
             device,
             platform,
@@ -121,6 +123,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             moved: false,
             #[cfg(feature = "secret-rotation")]
             secrets: secret::Secrets::default(),
+            #[cfg(feature = "notices")]
             notices,
             failures: 0,
             owed_ms: 0,

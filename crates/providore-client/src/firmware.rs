@@ -52,7 +52,7 @@ pub enum FirmwareOutcome<'b> {
 }
 
 impl Question for FirmwareCheck {
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         target_of(Route::FirmwareCheck)
     }
 }
@@ -92,7 +92,7 @@ pub(crate) enum Offer<'b> {
 
 #[cfg(feature = "update")]
 impl Question for OfferCheck<'_> {
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         target_of(Route::FirmwareCheck)
     }
 }
@@ -171,14 +171,14 @@ impl FirmwareDownload {
 }
 
 impl Question for FirmwareDownload {
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         image_target(&self.version)
     }
 }
 
 impl Operation for FirmwareDownload {}
 
-impl Exchange<FirmwareDownload> {
+impl Exchange<'_, FirmwareDownload> {
     /// Takes the head of the answer; the image follows in chunks.
     ///
     /// # Errors
@@ -216,26 +216,18 @@ impl<'a, K: MacKey> Opened<'a, K> {
     }
 }
 
-/// `/firmware?version=V`.
-fn image_target(version: &FirmwareVersion) -> Target {
-    let mut target = target_of(Route::Firmware);
-    // 18 bytes and three for each of at most 64 always fit.
-    let _ = target.push_str("?version=");
-    for character in version.as_str().chars() {
-        let _ = match character {
-            '+' => target.push_str("%2B"),
-            ':' => target.push_str("%3A"),
-            ' ' => target.push_str("%20"),
-            _ => target.push(character),
-        };
+/// The target of an image of a version.
+const fn image_target(version: &FirmwareVersion) -> Target<'_> {
+    Target {
+        route: Route::Firmware,
+        version: Some(version),
     }
-    target
 }
 
 /// The target of a route without query.
-pub(crate) fn target_of(route: Route) -> Target {
-    let mut target = Target::new();
-    // The longest route has 22 bytes.
-    let _ = target.push_str(route.path());
-    target
+pub(crate) const fn target_of(route: Route) -> Target<'static> {
+    Target {
+        route,
+        version: None,
+    }
 }

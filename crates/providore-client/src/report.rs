@@ -241,7 +241,7 @@ impl Question for WrittenReport<'_> {
         Method::Post
     }
 
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         target_of(Route::Report)
     }
 

@@ -3,19 +3,31 @@
 //! All keys that sign here are ECDSA on P-256 with SHA-256 (FIPS 186-5), the curve that secure
 //! elements, TLS stacks and the original's OpenSSL share.
 
+#[cfg(any(sha2_backend_soft = "compact", test))]
+#[cfg_attr(
+    not(any(feature = "manifest", test)),
+    expect(dead_code, reason = "only signatures of manifests are verified by it")
+)]
+mod compact;
+#[cfg(any(not(sha2_backend_soft = "compact"), test))]
+mod fast;
 #[cfg(feature = "alloc")]
 mod file;
 mod software;
 
 use core::fmt;
 
-use p256::ecdsa::VerifyingKey;
-
 #[cfg(feature = "encrypted-keys")]
 pub use file::EncryptionEntropy;
 #[cfg(feature = "alloc")]
 pub use file::KeyFileError;
 pub use software::SoftwareKey;
+
+// What a device takes whose program asks for little flash: docs/PORTING.md.
+#[cfg(sha2_backend_soft = "compact")]
+use compact as verifier;
+#[cfg(not(sha2_backend_soft = "compact"))]
+use fast as verifier;
 
 use crate::tlv::{self, BackWriter, Full};
 
@@ -97,9 +109,10 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::InvalidPublicKey`] for any other form and for a point off the curve.
     pub fn from_sec1(point: &[u8]) -> Result<Self, KeyError> {
-        let bytes = point.try_into().map_err(|_| KeyError::InvalidPublicKey)?;
-        VerifyingKey::from_sec1_bytes(point).map_err(|_| KeyError::InvalidPublicKey)?;
-        Ok(Self(bytes))
+        match point.try_into() {
+            Ok(point) if verifier::is_point(point) => Ok(Self(*point)),
+            _ => Err(KeyError::InvalidPublicKey),
+        }
     }
 
     /// The uncompressed point.
@@ -121,21 +134,21 @@ impl PublicKey {
     #[must_use]
     pub fn to_spki_der(&self) -> [u8; Self::SPKI_LEN] {
         let mut der = [0; Self::SPKI_LEN];
-        for (to, from) in der.iter_mut().zip(SPKI_HEAD.iter().chain(&self.0)) {
+        for (to, from) in der.iter_mut().zip(self.spki_parts().into_iter().flatten()) {
             *to = *from;
         }
         der
     }
 
+    /// What [`PublicKey::to_spki_der`] puts together.
+    pub(crate) fn spki_parts(&self) -> [&[u8]; 2] {
+        [&SPKI_HEAD, &self.0]
+    }
+
     /// Whether `signature` is this key's, over the message whose SHA-256 is `digest`.
     #[cfg(feature = "manifest")]
     pub(crate) fn has_signed(&self, digest: &[u8; 32], signature: &[u8; 64]) -> bool {
-        use p256::ecdsa::{Signature, signature::hazmat::PrehashVerifier as _};
-        let key = VerifyingKey::from_sec1_bytes(&self.0);
-        let signature = Signature::from_slice(signature);
-        key.is_ok_and(|key| {
-            signature.is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok())
-        })
+        verifier::verifies(&self.0, digest, signature)
     }
 }
 

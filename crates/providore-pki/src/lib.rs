@@ -49,6 +49,9 @@
 //! | `rsa` | RSA-2048 to RSA-4096 keys in requests, RSA issuers in chains (verifying only, by aws-lc-rs) |
 //! | `encrypted-keys` | key files under a password (PKCS#8, PBES2) |
 //! | `manifest` | firmware manifests (COSE): checking without an allocator, signing with `alloc` |
+//!
+//! Where a program is built with `--cfg=sha2_backend_soft="compact"`, as small devices are, signatures
+//! are verified in 17 KB less flash than by `p256`, by a slower implementation of our own.
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

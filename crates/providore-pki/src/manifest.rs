@@ -57,6 +57,8 @@ mod read;
 #[cfg(feature = "alloc")]
 mod write;
 
+use sha2::{Digest as _, Sha256};
+
 pub use author::VerifiedManifest;
 pub use author::{AdmittedManifest, AuthorKeys, AuthorKeysError, Installed, KeyId, Refusal};
 pub use chunk::{Chunk, ChunkError, ChunkSize, VerifiedChunk};
@@ -70,27 +72,37 @@ pub const CONTENT_TYPE: &str = "application/vnd.providore.manifest+cbor";
 
 // COSE: the tag of COSE_Sign1 (RFC 9052, 4.2), members of headers (3.1), ES256 (RFC 9053, 2.1).
 const TAG_SIGN1: u64 = 18;
-const HEADER_ALGORITHM: u64 = 1;
-const HEADER_CONTENT_TYPE: u64 = 3;
-const HEADER_KEY_ID: u64 = 4;
+const HEADER_ALGORITHM: u8 = 1;
+const HEADER_CONTENT_TYPE: u8 = 3;
+const HEADER_KEY_ID: u8 = 4;
 /// -7, of which CBOR writes -1 - n.
 const ES256: u64 = 6;
-const HEADER_MEMBERS: u64 = 3;
+const HEADER_MEMBERS: u8 = 3;
 
 // The members of the payload, in their order.
-const FORMAT: u64 = 1;
-const HARDWARE: u64 = 2;
-const VERSION: u64 = 3;
-const SEQUENCE: u64 = 4;
-const MINIMUM_SEQUENCE: u64 = 5;
-const IMAGE_LEN: u64 = 6;
-const IMAGE_SHA256: u64 = 7;
-const CHUNK_SIZE: u64 = 8;
-const CHUNK_SHA256: u64 = 9;
-const MEMBERS: u64 = 9;
+const FORMAT: u8 = 1;
+const HARDWARE: u8 = 2;
+const VERSION: u8 = 3;
+const SEQUENCE: u8 = 4;
+const MINIMUM_SEQUENCE: u8 = 5;
+const IMAGE_LEN: u8 = 6;
+const IMAGE_SHA256: u8 = 7;
+const CHUNK_SIZE: u8 = 8;
+const CHUNK_SHA256: u8 = 9;
+const MEMBERS: u8 = 9;
 
 /// The only format there is; what would read another has another number here.
 const FORMAT_1: u64 = 1;
 
 const SHA256_LEN: usize = 32;
 const SIGNATURE_LEN: usize = 64;
+
+/// SHA-256 of what these make together: one copy of it for all that is hashed here.
+#[inline(never)]
+fn sha256(parts: &[&[u8]]) -> [u8; SHA256_LEN] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().into()
+}

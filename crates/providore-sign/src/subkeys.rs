@@ -27,7 +27,7 @@ use core::fmt;
 
 use providore_wire::DeviceId;
 
-use crate::{ComputedTag, KeyError, MacKey, SoftwareKey, key::HashedKey};
+use crate::{ComputedTag, KeyError, MacKey, SoftwareKey, mac::Keyed};
 
 /// Begins the derivation of a device's secret from its group's.
 const DEVICE: &[u8] = b"providore/2 device";
@@ -88,8 +88,8 @@ impl SubKey {
     }
 
     /// The key for computations that borrow it.
-    pub(crate) fn to_hashed(&self) -> HashedKey {
-        HashedKey::from_tag(&self.0)
+    pub(crate) fn to_keyed(&self) -> Keyed {
+        Keyed::from_tag(&self.0)
     }
 
     /// The secret itself: input keying material, or what a factory writes into a device.

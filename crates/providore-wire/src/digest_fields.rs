@@ -11,7 +11,7 @@
 
 use crate::{
     ParseError, ParseErrorKind, Signature, Text,
-    structured::{BareItem, Dictionary, Member, write_bytes},
+    structured::{BareItem, Dictionary, Member},
 };
 
 /// The value of `Content-Digest` or `Repr-Digest`.
@@ -84,13 +84,13 @@ impl<'a> DigestField<'a> {
     /// The value of a field with this SHA-256 digest.
     #[must_use]
     pub fn write_sha256(digest: &[u8; 32]) -> Text<{ DigestField::TEXT_LEN }> {
-        let text = Text::collect(|sink| {
-            sink(SHA_256.as_bytes())?;
-            sink(b"=")?;
-            write_bytes(digest, sink)
-        });
+        let digits = Signature::new(*digest).to_base64();
+        let mut text = Text::new();
         // Name, equals sign, colons and 44 digits always fit.
-        text.unwrap_or_default()
+        for piece in ["sha-256=:", digits.as_str(), ":"] {
+            let _ = text.push_str(piece);
+        }
+        text
     }
 }
 

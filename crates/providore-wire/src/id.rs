@@ -129,7 +129,9 @@ fn parse_name<const N: usize>(bytes: &[u8]) -> Result<Text<N>, ParseError> {
             }
             _ => {}
         }
-        if !(byte.is_ascii_alphanumeric() || b"-._~:+@ ".contains(&byte)) {
+        if !(byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'+' | b'@' | b' '))
+        {
             return Err(ParseError::new(ParseErrorKind::UnexpectedByte, offset));
         }
         before = byte;

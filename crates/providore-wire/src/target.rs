@@ -1,6 +1,6 @@
 //! The request target: the path that is signed, byte for byte, and the query beside it.
 
-use crate::{FirmwareVersion, ParseError, ParseErrorKind};
+use crate::{FirmwareVersion, ParseError, ParseErrorKind, text::split_once};
 
 /// A request target (RFC 9112 section 3.2), split but never decoded or normalised.
 ///
@@ -41,7 +41,7 @@ impl<'a> Target<'a> {
         } else {
             origin_form(text)?
         };
-        Ok(match origin.split_once('?') {
+        Ok(match split_once(origin, b'?') {
             Some((path, query)) => Self {
                 path,
                 query: Some(query),
@@ -89,12 +89,14 @@ impl<'a> Target<'a> {
 /// The part of `http://host/path?query` from its path on.
 fn origin_form(text: &str) -> Result<&str, ParseError> {
     let no_path = ParseError::new(ParseErrorKind::UnexpectedByte, 0);
-    let (scheme, rest) = text.split_once("://").ok_or(no_path)?;
-    if !(scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")) {
-        return Err(no_path);
-    }
-    let slash = rest.find('/').ok_or(no_path)?;
-    rest.get(slash..).ok_or(no_path)
+    let behind = |scheme: &str| {
+        let (begin, rest) = text.split_at_checked(scheme.len())?;
+        begin.eq_ignore_ascii_case(scheme).then_some(rest)
+    };
+    let rest = behind("http://").or_else(|| behind("https://"));
+    let rest = rest.ok_or(no_path)?;
+    let slash = rest.bytes().position(|byte| byte == b'/');
+    rest.get(slash.ok_or(no_path)?..).ok_or(no_path)
 }
 
 fn unescape(value: &str) -> Result<FirmwareVersion, ParseError> {

@@ -110,10 +110,8 @@ impl Transport for Script<'_> {
         _: &ServerAddress,
         request: &Request<'_>,
     ) -> Result<Answer<Said, Rest>, TransportError> {
-        for (name, value) in request.fields() {
-            black_box((name, value));
-        }
-        black_box((request.method(), request.target(), request.body()));
+        black_box((request.method(), request.target()));
+        black_box((request.lines(), request.body()));
         let lost = TransportError::unreachable;
         let (first, rest) = self.0.split_first().ok_or(lost())?;
         self.0 = rest;

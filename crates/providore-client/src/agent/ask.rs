@@ -153,7 +153,7 @@ impl<K: MacKey, P: Parts> Line<'_, K, P> {
         let mut repetitions = Repetitions::of(device);
         loop {
             let question = Asking(pending.question()?);
-            let exchange = Exchange::ask(question, device, moment::<P>(parts))?;
+            let exchange = Exchange::ask(question, device, moment::<P>(parts), chunk)?;
             let server = parts.locator.current().ok_or(AgentError::NoServer)?;
             let mut answer = parts.transport.send(server, &exchange.request()).await?;
             let clock = parts.clock.now();
@@ -210,7 +210,7 @@ impl Question for Asking<'_> {
         self.0.method()
     }
 
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         self.0.target()
     }
 

@@ -68,7 +68,7 @@ const MAX_RANGE: usize = 27;
 const MAX_CONTENT_RANGE: usize = 68;
 
 impl Question for FirmwarePart<'_> {
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         image_target(self.version)
     }
 
@@ -83,7 +83,7 @@ impl Question for FirmwarePart<'_> {
 
 impl Operation for FirmwarePart<'_> {}
 
-impl Exchange<FirmwarePart<'_>> {
+impl Exchange<'_, FirmwarePart<'_>> {
     /// Takes the head of the answer, and says how many bytes of its body come before the one that
     /// was asked for: all of them, if the server ignores ranges.
     ///

@@ -438,7 +438,7 @@ fn finding(
 
 /// Asks for the configuration until it is there; returns the storage.
 fn configure(platform: Finding) -> (MemoryStorage, u32) {
-    let (mut chunk, mut document) = ([0; 128], [0; 256]);
+    let (mut chunk, mut document) = ([0; 512], [0; 256]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,

@@ -104,7 +104,7 @@ pub(crate) fn with_agent(
         let word = text.split([' ', '(', '{']).next().unwrap_or_default();
         events.borrow_mut().push(word.to_owned());
     };
-    let (mut chunk, mut document) = ([0; 16], [0; 256]);
+    let (mut chunk, mut document) = ([0; 512], [0; 256]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,
@@ -386,7 +386,7 @@ fn a_storage_that_cannot_be_read_keeps_the_device_from_asking() {
         clock: whole.clock,
         entropy: whole.entropy,
     };
-    let (mut chunk, mut document) = ([0; 16], [0; 256]);
+    let (mut chunk, mut document) = ([0; 512], [0; 256]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,

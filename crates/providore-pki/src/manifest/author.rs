@@ -3,9 +3,8 @@
 use core::fmt;
 
 use providore_wire::HardwareType;
-use sha2::{Digest as _, Sha256};
 
-use super::{Chunk, Contents, Manifest, ManifestError};
+use super::{Chunk, Contents, Manifest, ManifestError, sha256};
 use crate::PublicKey;
 
 /// The name of a key: the first 8 bytes of SHA-256 over its DER `SubjectPublicKeyInfo`.
@@ -21,7 +20,7 @@ impl KeyId {
     /// The name of this key.
     #[must_use]
     pub fn of(key: &PublicKey) -> Self {
-        let digest: [u8; 32] = Sha256::digest(key.to_spki_der()).into();
+        let digest = sha256(&key.spki_parts());
         Self(digest.first_chunk().copied().unwrap_or_default())
     }
 

@@ -18,130 +18,197 @@ pub(super) enum Major {
 }
 
 /// Reads items from the front.
-pub(super) struct Reader<'a> {
+///
+/// What cannot be read is `None`, and `error` says why: that takes half the code of an error that
+/// is handed from call to call.
+pub(super) struct Reader<'a, 'e> {
     rest: &'a [u8],
     offset: usize,
+    error: &'e mut ManifestError,
 }
 
-impl<'a> Reader<'a> {
+impl<'a, 'e> Reader<'a, 'e> {
     /// For bytes that stand at this place in the manifest.
-    pub(super) fn new(rest: &'a [u8], offset: usize) -> Self {
-        Self { rest, offset }
+    pub(super) fn new(rest: &'a [u8], offset: usize, error: &'e mut ManifestError) -> Self {
+        Self {
+            rest,
+            offset,
+            error,
+        }
+    }
+
+    /// What is left.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Nothing, for this reason.
+    pub(super) fn fail<T>(&mut self, error: ManifestError) -> Option<T> {
+        *self.error = error;
+        None
+    }
+
+    /// Goes on only if this holds.
+    pub(super) fn require(&mut self, holds: bool, error: ManifestError) -> Option<()> {
+        if holds { Some(()) } else { self.fail(error) }
     }
 
     /// The argument of an item of this kind: a number, or how much follows.
-    pub(super) fn head(&mut self, major: Major) -> Result<u64, ManifestError> {
+    // Called from everywhere, as most of what follows: one copy each.
+    #[inline(never)]
+    pub(super) fn head(&mut self, major: Major) -> Option<u64> {
         let offset = self.offset;
-        let first = match self.take(1, offset)? {
-            [first] => *first,
-            _ => return Err(ManifestError::Truncated { offset }),
+        let &[first] = self.take(1, offset)? else {
+            return self.fail(ManifestError::Truncated { offset });
         };
         if first >> 5 != major as u8 {
-            return Err(ManifestError::UnexpectedItem { offset });
+            return self.fail(ManifestError::UnexpectedItem { offset });
         }
         let (width, least) = match first & 0x1f {
-            short @ 0..=23 => return Ok(u64::from(short)),
+            short @ 0..=23 => return Some(u64::from(short)),
             24 => (1, 24),
             25 => (2, 0x100),
             26 => (4, 0x1_0000),
             27 => (8, 0x1_0000_0000),
-            // Reserved, or of indefinite length.
-            _ => return Err(ManifestError::NotDeterministic { offset }),
+            // Reserved, or of indefinite length: no value is enough.
+            _ => (0, 1),
         };
         let digits = self.take(width, offset)?;
         let value = digits.iter().fold(0_u64, |value, &digit| {
             value.wrapping_shl(8) | u64::from(digit)
         });
-        if value < least {
-            return Err(ManifestError::NotDeterministic { offset });
-        }
-        Ok(value)
+        self.require(value >= least, ManifestError::NotDeterministic { offset })?;
+        Some(value)
     }
 
-    /// The content of a byte string, and where it stands.
-    pub(super) fn bytes(&mut self) -> Result<(&'a [u8], usize), ManifestError> {
+    /// The content of a byte string.
+    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
         self.string(Major::Bytes)
     }
 
+    /// The content of a byte string, which is read in turn.
+    pub(super) fn within(&mut self) -> Option<Reader<'a, '_>> {
+        let bytes = self.bytes()?;
+        let offset = self.offset.checked_sub(bytes.len())?;
+        Some(Reader::new(bytes, offset, self.error))
+    }
+
     /// A byte string of exactly this length.
-    pub(super) fn exact<const N: usize>(&mut self) -> Result<&'a [u8; N], ManifestError> {
+    pub(super) fn exact<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         let offset = self.offset;
-        let (bytes, _) = self.bytes()?;
-        bytes
-            .try_into()
-            .map_err(|_| ManifestError::UnexpectedItem { offset })
+        match self.bytes()?.try_into() {
+            Ok(bytes) => Some(bytes),
+            Err(_) => self.fail(ManifestError::UnexpectedItem { offset }),
+        }
     }
 
     /// The content of a text; its grammar is the caller's.
-    pub(super) fn text(&mut self) -> Result<&'a [u8], ManifestError> {
-        self.string(Major::Text).map(|(text, _)| text)
+    pub(super) fn text(&mut self) -> Option<&'a [u8]> {
+        self.string(Major::Text)
     }
 
     /// The head of an array or a tag with this argument.
-    pub(super) fn expect(&mut self, major: Major, value: u64) -> Result<(), ManifestError> {
+    pub(super) fn expect(&mut self, major: Major, value: u64) -> Option<()> {
         let offset = self.offset;
-        if self.head(major)? == value {
-            Ok(())
-        } else {
-            Err(ManifestError::UnexpectedItem { offset })
-        }
+        let found = self.head(major)?;
+        self.require(found == value, ManifestError::UnexpectedItem { offset })
     }
 
-    /// The head of a map with this many members, or the key of the member that is next.
-    pub(super) fn member(&mut self, major: Major, value: u64) -> Result<(), ManifestError> {
+    /// The head of a map with this many members.
+    pub(super) fn map(&mut self, members: u8) -> Option<()> {
+        self.key(Major::Map, members)
+    }
+
+    /// The key of the member that is next.
+    pub(super) fn member(&mut self, key: u8) -> Option<()> {
+        self.key(Major::Unsigned, key)
+    }
+
+    /// The member of this key, which is a number.
+    pub(super) fn number(&mut self, key: u8) -> Option<u64> {
+        self.member(key)?;
+        self.head(Major::Unsigned)
+    }
+
+    #[inline(never)]
+    fn key(&mut self, major: Major, value: u8) -> Option<()> {
         let offset = self.offset;
-        if self.head(major)? == value {
-            Ok(())
-        } else {
-            Err(ManifestError::UnexpectedMember { offset })
-        }
+        let found = self.head(major)?;
+        let error = ManifestError::UnexpectedMember { offset };
+        self.require(found == u64::from(value), error)
     }
 
-    pub(super) fn finish(self) -> Result<(), ManifestError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            let offset = self.offset;
-            Err(ManifestError::TrailingBytes { offset })
-        }
+    pub(super) fn finish(mut self) -> Option<()> {
+        let offset = self.offset;
+        self.require(
+            self.rest.is_empty(),
+            ManifestError::TrailingBytes { offset },
+        )
     }
 
-    fn string(&mut self, major: Major) -> Result<(&'a [u8], usize), ManifestError> {
+    #[inline(never)]
+    fn string(&mut self, major: Major) -> Option<&'a [u8]> {
         let item = self.offset;
         let length = self.head(major)?;
-        let length =
-            usize::try_from(length).map_err(|_| ManifestError::Truncated { offset: item })?;
-        let offset = self.offset;
-        Ok((self.take(length, item)?, offset))
+        // What is too long for memory is too long for the manifest.
+        self.take(usize::try_from(length).unwrap_or(usize::MAX), item)
     }
 
     /// The next bytes of the item that begins at `item`.
-    fn take(&mut self, length: usize, item: usize) -> Result<&'a [u8], ManifestError> {
-        let truncated = ManifestError::Truncated { offset: item };
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(truncated)?;
-        self.offset = self.offset.checked_add(length).ok_or(truncated)?;
+    fn take(&mut self, length: usize, item: usize) -> Option<&'a [u8]> {
+        let split = self.rest.split_at_checked(length);
+        let (Some((taken, rest)), Some(offset)) = (split, self.offset.checked_add(length)) else {
+            return self.fail(ManifestError::Truncated { offset: item });
+        };
+        self.offset = offset;
         self.rest = rest;
-        Ok(taken)
+        Some(taken)
+    }
+}
+
+/// The shortest head of an item.
+pub(super) struct Head {
+    /// Ends with it.
+    buffer: [u8; 9],
+    start: usize,
+}
+
+impl Head {
+    #[inline(never)]
+    pub(super) fn new(major: Major, value: u64) -> Self {
+        let digits = value.to_be_bytes();
+        let [.., last] = digits;
+        let (information, width) = match value {
+            0..=23 => (last, 0_usize),
+            24..=0xff => (0x18, 1),
+            0x100..=0xffff => (0x19, 2),
+            0x1_0000..=0xffff_ffff => (0x1a, 4),
+            _ => (0x1b, 8),
+        };
+        let mut buffer = [0; 9];
+        for (to, from) in buffer.iter_mut().skip(1).zip(digits) {
+            *to = from;
+        }
+        let start = digits.len().saturating_sub(width);
+        if let Some(first) = buffer.get_mut(start) {
+            *first = (major as u8) << 5 | information;
+        }
+        Self { buffer, start }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.buffer.get(self.start..).unwrap_or_default()
     }
 }
 
 /// Hands the shortest head of an item to `sink`.
+#[cfg(any(feature = "alloc", test))]
 pub(super) fn write_head(major: Major, value: u64, sink: &mut impl FnMut(&[u8])) {
-    let digits = value.to_be_bytes();
-    let [.., short] = digits;
-    let (information, width) = match value {
-        0..=23 => (short, 0),
-        24..=0xff => (0x18, 1),
-        0x100..=0xffff => (0x19, 2),
-        0x1_0000..=0xffff_ffff => (0x1a, 4),
-        _ => (0x1b, 8),
-    };
-    let start = digits.len().saturating_sub(width);
-    sink(&[(major as u8) << 5 | information]);
-    sink(digits.get(start..).unwrap_or_default());
+    sink(Head::new(major, value).as_bytes());
 }
 
 /// Hands a byte string or a text to `sink`.
+#[cfg(feature = "alloc")]
 pub(super) fn write_string(major: Major, content: &[u8], sink: &mut impl FnMut(&[u8])) {
     write_head(major, content.len() as u64, sink);
     sink(content);
@@ -159,9 +226,20 @@ mod tests {
             length = length.saturating_add(bytes.len());
         });
         assert_eq!(&written[..length], expected);
-        let mut reader = Reader::new(&written[..length], 0);
-        assert_eq!(reader.head(Major::Unsigned), Ok(value));
-        assert_eq!(reader.finish(), Ok(()));
+        let mut error = ManifestError::TooLong;
+        let mut reader = Reader::new(&written[..length], 0, &mut error);
+        assert_eq!(reader.head(Major::Unsigned), Some(value));
+        assert_eq!(reader.finish(), Some(()));
+    }
+
+    fn refuses<T>(
+        bytes: &[u8],
+        read: impl FnOnce(&mut Reader<'_, '_>) -> Option<T>,
+        expected: ManifestError,
+    ) {
+        let mut error = ManifestError::TooLong;
+        assert!(read(&mut Reader::new(bytes, 7, &mut error)).is_none());
+        assert_eq!(error, expected, "{bytes:?}");
     }
 
     /// RFC 8949, appendix A.
@@ -190,16 +268,15 @@ mod tests {
             &[0x1c],
             &[0x1f],
         ] {
-            let refused = Reader::new(bytes, 7).head(Major::Unsigned);
-            let expected = Err(ManifestError::NotDeterministic { offset: 7 });
-            assert_eq!(refused, expected, "{bytes:?}");
+            let expected = ManifestError::NotDeterministic { offset: 7 };
+            refuses(bytes, |reader| reader.head(Major::Unsigned), expected);
         }
     }
 
     #[test]
     fn a_length_beyond_the_end_is_refused() {
         let bytes = [0x5b, 255, 255, 255, 255, 255, 255, 255, 255, 1];
-        let refused = Reader::new(&bytes, 3).bytes();
-        assert_eq!(refused, Err(ManifestError::Truncated { offset: 3 }));
+        let expected = ManifestError::Truncated { offset: 7 };
+        refuses(&bytes, |reader| reader.bytes().map(<[u8]>::len), expected);
     }
 }

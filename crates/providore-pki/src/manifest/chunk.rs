@@ -1,8 +1,6 @@
 //! Chunks: an image is checked piece by piece, each before it is written.
 
-use sha2::{Digest as _, Sha256};
-
-use super::{Manifest, SHA256_LEN};
+use super::{Manifest, SHA256_LEN, sha256};
 
 /// The length of a chunk: a power of two from 1 KiB to 1 MiB.
 ///
@@ -51,10 +49,10 @@ impl ChunkSize {
 
     /// How many chunks an image has; `None` if it is empty or there are more than a manifest holds.
     pub(super) fn chunks_of(self, image_len: u64) -> Option<usize> {
-        let chunks = usize::try_from(image_len.div_ceil(u64::from(self.0))).ok()?;
-        (1..=Manifest::MAX_CHUNKS)
-            .contains(&chunks)
-            .then_some(chunks)
+        // No image of 4 GiB has so few chunks.
+        let image_len = u32::try_from(image_len).ok()?;
+        let chunks = image_len.div_ceil(self.0) as usize;
+        (chunks > 0 && chunks <= Manifest::MAX_CHUNKS).then_some(chunks)
     }
 }
 
@@ -108,7 +106,7 @@ impl Chunk<'_> {
         if bytes.len() as u64 != u64::from(self.length) {
             return Err(ChunkError::Length { index });
         }
-        if Sha256::digest(bytes).as_slice() != self.sha256 {
+        if sha256(&[bytes]) != *self.sha256 {
             return Err(ChunkError::Digest { index });
         }
         Ok(VerifiedChunk {

@@ -3,14 +3,14 @@
 use core::fmt;
 
 use providore_wire::{FirmwareVersion, HardwareType};
-use sha2::{Digest as _, Sha256};
 
 use super::{
     CHUNK_SHA256, CHUNK_SIZE, CONTENT_TYPE, ChunkSize, ES256, FORMAT, FORMAT_1, HARDWARE,
     HEADER_ALGORITHM, HEADER_CONTENT_TYPE, HEADER_KEY_ID, HEADER_MEMBERS, IMAGE_LEN, IMAGE_SHA256,
     KeyId, MEMBERS, MINIMUM_SEQUENCE, ManifestError, SEQUENCE, SHA256_LEN, SIGNATURE_LEN,
     TAG_SIGN1, VERSION,
-    cbor::{Major, Reader, write_string},
+    cbor::{Head, Major, Reader},
+    sha256,
 };
 
 /// A manifest as it claims to be: well-formed, and signed by nobody knows whom.
@@ -37,21 +37,28 @@ impl<'a> Manifest<'a> {
     /// [`ManifestError`], other than [`ManifestError::UnknownAuthor`] and
     /// [`ManifestError::Signature`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ManifestError> {
+        let mut error = ManifestError::TooLong;
+        Self::read(bytes, &mut error).ok_or(error)
+    }
+
+    fn read(bytes: &'a [u8], error: &mut ManifestError) -> Option<Self> {
         if bytes.len() > Self::MAX_LEN {
-            return Err(ManifestError::TooLong);
+            return None;
         }
-        let mut reader = Reader::new(bytes, 0);
+        let mut reader = Reader::new(bytes, 0, error);
         reader.expect(Major::Tag, TAG_SIGN1)?;
         reader.expect(Major::Array, 4)?;
-        let (protected, protected_at) = reader.bytes()?;
-        let key_id = read_header(Reader::new(protected, protected_at))?;
+        let header = reader.within()?;
+        let protected = header.rest();
+        let key_id = read_header(header)?;
         // What stands in the unprotected header is signed by nobody.
-        reader.member(Major::Map, 0)?;
-        let (payload, payload_at) = reader.bytes()?;
-        let contents = Contents::read(Reader::new(payload, payload_at))?;
+        reader.map(0)?;
+        let contents = reader.within()?;
+        let payload = contents.rest();
+        let contents = Contents::read(contents)?;
         let signature = reader.exact()?;
         reader.finish()?;
-        Ok(Self {
+        Some(Self {
             protected,
             payload,
             signature,
@@ -82,11 +89,7 @@ impl<'a> Manifest<'a> {
 
     /// SHA-256 of the `Sig_structure` (RFC 9052, 4.4), which is nowhere put together.
     pub(super) fn signed_digest(&self) -> [u8; SHA256_LEN] {
-        let mut hash = Sha256::new();
-        write_signed(self.protected, self.payload, &mut |bytes| {
-            hash.update(bytes);
-        });
-        hash.finalize().into()
+        with_signed(self.protected, self.payload, sha256)
     }
 }
 
@@ -99,29 +102,37 @@ impl fmt::Debug for Manifest<'_> {
     }
 }
 
-/// The `Sig_structure`: context, protected header, no external data, payload.
-pub(super) fn write_signed(protected: &[u8], payload: &[u8], sink: &mut impl FnMut(&[u8])) {
-    super::cbor::write_head(Major::Array, 4, sink);
-    write_string(Major::Text, b"Signature1", sink);
-    write_string(Major::Bytes, protected, sink);
-    write_string(Major::Bytes, b"", sink);
-    write_string(Major::Bytes, payload, sink);
+/// Lends the parts of the `Sig_structure`: context, protected header, no external data, payload.
+pub(super) fn with_signed<R>(
+    protected: &[u8],
+    payload: &[u8],
+    then: impl FnOnce(&[&[u8]]) -> R,
+) -> R {
+    let protected_head = Head::new(Major::Bytes, protected.len() as u64);
+    let payload_head = Head::new(Major::Bytes, payload.len() as u64);
+    then(&[
+        b"\x84\x6aSignature1",
+        protected_head.as_bytes(),
+        protected,
+        b"\x40",
+        payload_head.as_bytes(),
+        payload,
+    ])
 }
 
-fn read_header(mut reader: Reader<'_>) -> Result<KeyId, ManifestError> {
-    reader.member(Major::Map, HEADER_MEMBERS)?;
-    reader.member(Major::Unsigned, HEADER_ALGORITHM)?;
-    if reader.head(Major::Negative)? != ES256 {
-        return Err(ManifestError::UnsupportedAlgorithm);
-    }
-    reader.member(Major::Unsigned, HEADER_CONTENT_TYPE)?;
-    if reader.text()? != CONTENT_TYPE.as_bytes() {
-        return Err(ManifestError::ContentType);
-    }
-    reader.member(Major::Unsigned, HEADER_KEY_ID)?;
+fn read_header(mut reader: Reader<'_, '_>) -> Option<KeyId> {
+    reader.map(HEADER_MEMBERS)?;
+    reader.member(HEADER_ALGORITHM)?;
+    let algorithm = reader.head(Major::Negative)?;
+    reader.require(algorithm == ES256, ManifestError::UnsupportedAlgorithm)?;
+    reader.member(HEADER_CONTENT_TYPE)?;
+    let content_type = reader.text()?;
+    let is_manifest = content_type == CONTENT_TYPE.as_bytes();
+    reader.require(is_manifest, ManifestError::ContentType)?;
+    reader.member(HEADER_KEY_ID)?;
     let key_id = KeyId::new(*reader.exact()?);
     reader.finish()?;
-    Ok(key_id)
+    Some(key_id)
 }
 
 /// What a manifest says about an image.
@@ -194,34 +205,40 @@ impl<'a> Contents<'a> {
         self.digests
     }
 
-    fn read(mut reader: Reader<'a>) -> Result<Self, ManifestError> {
-        reader.member(Major::Map, MEMBERS)?;
-        if reader.number(FORMAT)? != FORMAT_1 {
-            return Err(ManifestError::UnsupportedFormat);
-        }
-        reader.member(Major::Unsigned, HARDWARE)?;
-        let hardware = HardwareType::parse(reader.text()?).map_err(ManifestError::Hardware)?;
-        reader.member(Major::Unsigned, VERSION)?;
-        let version = FirmwareVersion::parse(reader.text()?).map_err(ManifestError::Version)?;
+    fn read(mut reader: Reader<'a, '_>) -> Option<Self> {
+        reader.map(MEMBERS)?;
+        let format = reader.number(FORMAT)?;
+        reader.require(format == FORMAT_1, ManifestError::UnsupportedFormat)?;
+        reader.member(HARDWARE)?;
+        let hardware = match HardwareType::parse(reader.text()?) {
+            Ok(hardware) => hardware,
+            Err(error) => return reader.fail(ManifestError::Hardware(error)),
+        };
+        reader.member(VERSION)?;
+        let version = match FirmwareVersion::parse(reader.text()?) {
+            Ok(version) => version,
+            Err(error) => return reader.fail(ManifestError::Version(error)),
+        };
         let sequence = reader.number(SEQUENCE)?;
         let minimum_sequence = reader.number(MINIMUM_SEQUENCE)?;
-        check_sequence(sequence, minimum_sequence)?;
-        let image_len = reader.number(IMAGE_LEN)?;
-        reader.member(Major::Unsigned, IMAGE_SHA256)?;
-        let image_sha256 = reader.exact()?;
-        let chunk_size = reader.number(CHUNK_SIZE)?;
-        let chunk_size = ChunkSize::new(chunk_size).ok_or(ManifestError::ChunkSize)?;
-        let chunks = chunk_size
-            .chunks_of(image_len)
-            .ok_or(ManifestError::ImageLen)?;
-        reader.member(Major::Unsigned, CHUNK_SHA256)?;
-        let (digests, _) = reader.bytes()?;
-        let (digests, rest) = digests.as_chunks();
-        if digests.len() != chunks || !rest.is_empty() {
-            return Err(ManifestError::ChunkDigests);
+        if let Err(error) = check_sequence(sequence, minimum_sequence) {
+            return reader.fail(error);
         }
+        let image_len = reader.number(IMAGE_LEN)?;
+        reader.member(IMAGE_SHA256)?;
+        let image_sha256 = reader.exact()?;
+        let Some(chunk_size) = ChunkSize::new(reader.number(CHUNK_SIZE)?) else {
+            return reader.fail(ManifestError::ChunkSize);
+        };
+        let Some(chunks) = chunk_size.chunks_of(image_len) else {
+            return reader.fail(ManifestError::ImageLen);
+        };
+        reader.member(CHUNK_SHA256)?;
+        let (digests, rest) = reader.bytes()?.as_chunks();
+        let is_complete = digests.len() == chunks && rest.is_empty();
+        reader.require(is_complete, ManifestError::ChunkDigests)?;
         reader.finish()?;
-        Ok(Self {
+        Some(Self {
             hardware,
             version,
             sequence,
@@ -243,14 +260,6 @@ pub(super) fn check_sequence(sequence: u64, minimum: u64) -> Result<(), Manifest
         return Err(ManifestError::MinimumSequence);
     }
     Ok(())
-}
-
-impl Reader<'_> {
-    /// The member of this key, which is a number.
-    fn number(&mut self, key: u64) -> Result<u64, ManifestError> {
-        self.member(Major::Unsigned, key)?;
-        self.head(Major::Unsigned)
-    }
 }
 
 impl fmt::Debug for Contents<'_> {

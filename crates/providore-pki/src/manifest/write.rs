@@ -11,7 +11,7 @@ use super::{
     IMAGE_SHA256, KeyId, MEMBERS, MINIMUM_SEQUENCE, Manifest, ManifestError, SEQUENCE, SHA256_LEN,
     TAG_SIGN1, VERSION,
     cbor::{Major, write_head, write_string},
-    read::{check_sequence, write_signed},
+    read::{check_sequence, with_signed},
 };
 use crate::{DeviceKey, KeyError};
 
@@ -125,10 +125,7 @@ impl ManifestBuilder {
         let key = author.public_key()?;
         let protected = header(KeyId::of(&key));
         let payload = self.payload();
-        let mut signed = Vec::new();
-        write_signed(&protected, &payload, &mut |bytes| {
-            signed.extend_from_slice(bytes);
-        });
+        let signed = with_signed(&protected, &payload, |parts| parts.concat());
         let signature = author.sign(&signed)?;
         let mut manifest = Vec::new();
         let mut sink = |bytes: &[u8]| manifest.extend_from_slice(bytes);
@@ -155,19 +152,19 @@ impl ManifestBuilder {
         let chunk_size = u64::from(release.chunk_size.bytes());
         let mut payload = Vec::new();
         let mut sink = |bytes: &[u8]| payload.extend_from_slice(bytes);
-        write_head(Major::Map, MEMBERS, &mut sink);
+        write_head(Major::Map, u64::from(MEMBERS), &mut sink);
         write_number(FORMAT, FORMAT_1, &mut sink);
-        write_head(Major::Unsigned, HARDWARE, &mut sink);
+        write_key(HARDWARE, &mut sink);
         write_string(Major::Text, release.hardware.as_str().as_bytes(), &mut sink);
-        write_head(Major::Unsigned, VERSION, &mut sink);
+        write_key(VERSION, &mut sink);
         write_string(Major::Text, release.version.as_str().as_bytes(), &mut sink);
         write_number(SEQUENCE, release.sequence, &mut sink);
         write_number(MINIMUM_SEQUENCE, release.minimum_sequence, &mut sink);
         write_number(IMAGE_LEN, self.image_len, &mut sink);
-        write_head(Major::Unsigned, IMAGE_SHA256, &mut sink);
+        write_key(IMAGE_SHA256, &mut sink);
         write_string(Major::Bytes, &image, &mut sink);
         write_number(CHUNK_SIZE, chunk_size, &mut sink);
-        write_head(Major::Unsigned, CHUNK_SHA256, &mut sink);
+        write_key(CHUNK_SHA256, &mut sink);
         write_string(Major::Bytes, &self.digests, &mut sink);
         payload
     }
@@ -176,18 +173,22 @@ impl ManifestBuilder {
 fn header(key_id: KeyId) -> Vec<u8> {
     let mut header = Vec::new();
     let mut sink = |bytes: &[u8]| header.extend_from_slice(bytes);
-    write_head(Major::Map, HEADER_MEMBERS, &mut sink);
-    write_head(Major::Unsigned, HEADER_ALGORITHM, &mut sink);
+    write_head(Major::Map, u64::from(HEADER_MEMBERS), &mut sink);
+    write_key(HEADER_ALGORITHM, &mut sink);
     write_head(Major::Negative, ES256, &mut sink);
-    write_head(Major::Unsigned, HEADER_CONTENT_TYPE, &mut sink);
+    write_key(HEADER_CONTENT_TYPE, &mut sink);
     write_string(Major::Text, CONTENT_TYPE.as_bytes(), &mut sink);
-    write_head(Major::Unsigned, HEADER_KEY_ID, &mut sink);
+    write_key(HEADER_KEY_ID, &mut sink);
     write_string(Major::Bytes, key_id.as_bytes(), &mut sink);
     header
 }
 
-fn write_number(key: u64, value: u64, sink: &mut impl FnMut(&[u8])) {
-    write_head(Major::Unsigned, key, sink);
+fn write_key(key: u8, sink: &mut impl FnMut(&[u8])) {
+    write_head(Major::Unsigned, u64::from(key), sink);
+}
+
+fn write_number(key: u8, value: u64, sink: &mut impl FnMut(&[u8])) {
+    write_key(key, sink);
     write_head(Major::Unsigned, value, sink);
 }
 

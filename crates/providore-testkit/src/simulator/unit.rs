@@ -152,7 +152,7 @@ impl Unit {
             key: device_key(7),
             roots_pem: None,
             authors: Vec::new(),
-            chunk: vec![0; 256],
+            chunk: vec![0; 1024],
             document: vec![0; 4096],
         }
     }

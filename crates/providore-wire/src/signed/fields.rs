@@ -47,21 +47,30 @@ impl<'a, const N: usize> Found<'a, N> {
         names: &'static [&'static str; N],
         fields: impl IntoIterator<Item = (&'f str, &'f [u8])>,
     ) -> Result<Self, HeadError> {
-        let mut values = [None; N];
+        let mut found = Self::none(names);
         for (field, value) in fields {
-            let slots = names.iter().zip(values.iter_mut());
-            for (name, slot) in slots {
-                if field.eq_ignore_ascii_case(name) {
-                    if slot.is_some() {
-                        let cause = ParseError::new(ParseErrorKind::Duplicate, 0);
-                        return Err(HeadError::Field { name, cause });
-                    }
-                    *slot = Some(trim(value));
-                    break;
-                }
+            found.note(field, value)?;
+        }
+        Ok(found)
+    }
+
+    /// Before any field was looked at.
+    pub(super) const fn none(names: &'static [&'static str; N]) -> Self {
+        Self {
+            names,
+            values: [None; N],
+        }
+    }
+
+    /// Keeps a field that is one of them.
+    pub(super) fn note(&mut self, field: &str, value: &'a [u8]) -> Result<(), HeadError> {
+        match note(self.names, &mut self.values, field, value) {
+            None => Ok(()),
+            Some(name) => {
+                let cause = ParseError::new(ParseErrorKind::Duplicate, 0);
+                Err(HeadError::Field { name, cause })
             }
         }
-        Ok(Self { names, values })
     }
 
     /// Those that have a value.
@@ -101,7 +110,26 @@ impl<'a, const N: usize> Found<'a, N> {
     }
 }
 
-/// Of one type for any number of fields.
+/// Puts a field into its place, for any number of fields: the name of one that is repeated.
+#[inline(never)]
+fn note<'a>(
+    names: &[&'static str],
+    values: &mut [Option<&'a [u8]>],
+    field: &str,
+    value: &'a [u8],
+) -> Option<&'static str> {
+    for (name, slot) in names.iter().zip(values) {
+        if field.eq_ignore_ascii_case(name) {
+            return match slot.replace(trim(value)) {
+                Some(_) => Some(name),
+                None => None,
+            };
+        }
+    }
+    None
+}
+
+/// The same iterator for any number of fields.
 fn there<'s>(
     names: &'s [&'static str],
     values: &'s [Option<&'s [u8]>],

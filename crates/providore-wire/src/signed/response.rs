@@ -52,8 +52,12 @@ impl<'a> ResponseHead<'a> {
     where
         F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
     {
-        let found = Found::among(&RESPONSE_FIELDS, fields.clone()).ok()?;
-        let ours = Found::among(&canonical::FIELDS, fields.clone()).ok()?;
+        let mut found = Found::none(&RESPONSE_FIELDS);
+        let mut ours = Found::none(&canonical::FIELDS);
+        for (field, value) in fields.clone() {
+            found.note(field, value).ok()?;
+            ours.note(field, value).ok()?;
+        }
         Self::of_canonical(status, question, found, &ours)
     }
 

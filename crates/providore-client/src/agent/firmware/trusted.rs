@@ -105,7 +105,8 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let mut operation = FirmwareDownload::new(version.clone(), self.settings.image);
         let mut repetitions = Repetitions::of(device);
         loop {
-            let exchange = Exchange::ask(operation, device, moment::<P>(parts))?;
+            let memory = &mut *self.buffers.chunk;
+            let exchange = Exchange::ask(operation, device, moment::<P>(parts), memory)?;
             let server = parts.locator.current().ok_or(AgentError::NoServer)?;
             let mut answer = parts.transport.send(server, &exchange.request()).await?;
             let clock = parts.clock.now();

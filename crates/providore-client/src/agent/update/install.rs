@@ -97,7 +97,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             let (mut answer, mut before) = {
                 let (digest, start) = (contents.image_sha256(), first.offset());
                 let part = FirmwarePart::new(version, digest, length, start);
-                let exchange = Exchange::ask(Asking(&part), device, moment::<P>(parts))?;
+                let exchange = Exchange::ask(Asking(&part), device, moment::<P>(parts), chunk)?;
                 let server = parts.locator.current().ok_or(AgentError::NoServer)?;
                 let answer = parts.transport.send(server, &exchange.request()).await?;
                 let clock = parts.clock.now();
