@@ -20,7 +20,7 @@ use crate::{
 /// [`FirmwareDownload`](crate::FirmwareDownload), [`FirmwarePart`](crate::FirmwarePart),
 /// [`CertificateRequest`](crate::CertificateRequest)
 /// and [`CurrentCertificate`](crate::CurrentCertificate); in the `Signed` dialect also
-/// [`TimeCheck`](crate::TimeCheck), [`Report`](crate::Report) and [`NextSecret`](crate::NextSecret).
+/// [`TimeCheck`](crate::TimeCheck), [`WrittenReport`](crate::WrittenReport) and [`NextSecret`](crate::NextSecret).
 pub trait Operation: sealed::Question {}
 
 /// An operation whose answer fits a buffer.

@@ -33,7 +33,7 @@
 //! | [`Moment`] | when it asks: a clock and a nonce |
 //! | [`Exchange`] | one question and its answer, without I/O; [`Receiving`], [`ReceivingImage`] |
 //! | [`Config`], [`FirmwareCheck`], [`FirmwareDownload`], [`CertificateRequest`], [`CurrentCertificate`] | what can be asked |
-//! | [`FirmwarePart`], [`TimeCheck`], [`Report`], [`NextSecret`] | what can be asked in the `Signed` dialect alone |
+//! | [`FirmwarePart`], [`TimeCheck`], [`Report`] ([`WrittenReport`]), [`NextSecret`] | what can be asked in the `Signed` dialect alone |
 //! | [`VerifiedConfig`], [`VerifiedImage`], [`VerifiedPem`], [`VerifiedSecret`] | proofs, which nobody else can make |
 //! | [`Agent`] | the device's day on top of these, plain `async` |
 //! | [`Platform`] | what the agent works with: [`Transport`], [`Locator`], [`FirmwareSlot`], [`Storage`], [`Clock`], [`Entropy`] |

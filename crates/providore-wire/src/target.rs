@@ -75,14 +75,14 @@ impl<'a> Target<'a> {
     pub fn version(&self) -> Result<Option<FirmwareVersion>, ParseError> {
         let mut found = None;
         for pair in self.query.unwrap_or_default().split('&') {
-            if let Some(value) = pair.strip_prefix("version=") {
-                if found.is_some() {
-                    return Err(ParseError::new(ParseErrorKind::Duplicate, 0));
-                }
-                found = Some(unescape(value)?);
+            let Some(value) = pair.strip_prefix("version=") else {
+                continue;
+            };
+            if found.replace(value).is_some() {
+                return Err(ParseError::new(ParseErrorKind::Duplicate, 0));
             }
         }
-        Ok(found)
+        found.map(unescape).transpose()
     }
 }
 

@@ -85,6 +85,8 @@ pub struct Buffers<'b> {
     /// must be as long as one.
     pub chunk: &'b mut [u8],
     /// For a configuration or a certificate chain, of which it is the limit. What is encrypted takes
-    /// 21 bytes more, and 17 for each of its records. With authors also for a manifest.
+    /// 21 bytes more, and 17 for each of its records. With authors also for a manifest, and for
+    /// [`Record::Update`](crate::Record::Update); a report to the server takes up to half of it, and
+    /// what the server answers the rest.
     pub document: &'b mut [u8],
 }
