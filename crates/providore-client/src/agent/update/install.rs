@@ -6,8 +6,8 @@ use providore_wire::{FirmwareVersion, Timestamp};
 
 use super::{Authors, FirmwareFault, Update};
 use crate::{
-    AgentError, Body, Clock as _, Event, Exchange, FirmwarePart, FirmwareSlot, FirmwareStep,
-    ImageCheck, Locator as _, Outcome, Parts, Transport as _, TransportError, VerifiedImage,
+    AgentError, Body, Clock as _, Device, Error, Event, Exchange, FirmwarePart, FirmwareSlot,
+    FirmwareStep, Head, ImageCheck, Locator as _, Outcome, Parts, Transport as _, TransportError, VerifiedImage,
     agent::{
         Agent,
         ask::{Approached, Asking, Line, Repetitions, moment},
@@ -101,11 +101,10 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
                 let server = parts.locator.current().ok_or(AgentError::NoServer)?;
                 let answer = parts.transport.send(server, &exchange.request()).await?;
                 let clock = parts.clock.now();
-                let told = match exchange.open(device, &answer.head, clock) {
+                let before = match hear(&exchange, &part, device, &answer.head, clock) {
                     Err(error) if repetitions.allow(&error) => continue,
-                    opened => opened?.told,
+                    before => before?,
                 };
-                let before = part.bytes_before(&told)?;
                 (answer, before)
             };
             while let Some(piece) = manifest.chunk(index) {
@@ -156,6 +155,18 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             }
         }
     }
+}
+
+/// How many bytes of the body come before the first that was asked for, if the head is the server's.
+#[inline(never)] // Its frame is not to last as long as the download.
+fn hear<K: MacKey>(
+    exchange: &Exchange<'_, Asking<'_>>,
+    part: &FirmwarePart<'_>,
+    device: &mut Device<K>,
+    head: &impl Head,
+    clock: Option<Timestamp>,
+) -> Result<u64, Error> {
+    part.bytes_before(&exchange.open(device, head, clock)?.told)
 }
 
 /// What an image has to fit.
