@@ -403,7 +403,7 @@ fn read_response(
     let head = ResponseHead::parse(read.status(), question, signed).expect("another signature");
     let verdict = heard(&head, question, body, &KEYS);
     let expected = match head.content_digest() {
-        Some(digest) if *digest != sha256(body) => Err(Refusal::WrongDigest),
+        Some(digest) if digest != sha256(body) => Err(Refusal::WrongDigest),
         None if !body.is_empty() => Err(Refusal::BodyNotCovered),
         _ => Ok(body.len() as u64),
     };
@@ -492,7 +492,7 @@ fn answer_round_trip(status: u16, question: &Question<'_>, fields: &Fields<'_>, 
     let all = fields.iter().copied().chain(more);
     let head = ResponseHead::parse(status, question, all).expect("what we write");
     assert_eq!((head.status(), head.created()), (status, now()));
-    assert_eq!(head.challenge(), Some(&challenge));
+    assert_eq!(head.challenge().as_ref(), Some(&challenge));
     let verdict = heard(&head, question, body, &KEYS);
     assert_eq!(verdict, Ok(body.len() as u64));
     assert_only_for(&head, question, body);

@@ -9,3 +9,15 @@ mod library;
 pub(crate) use compact::{Keyed, Running};
 #[cfg(not(sha2_backend_soft = "compact"))]
 pub(crate) use library::{Keyed, Running};
+
+impl Keyed {
+    /// The tag of a message in pieces.
+    #[inline(never)]
+    pub(crate) fn tag(&self, pieces: &[&[u8]]) -> crate::ComputedTag {
+        let mut running = self.begin();
+        for piece in pieces {
+            running.update(piece);
+        }
+        self.finish(running)
+    }
+}

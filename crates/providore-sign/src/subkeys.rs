@@ -36,7 +36,7 @@ const DEVICE: &[u8] = b"providore/2 device";
 const SEPARATOR: &[u8] = b"\0";
 
 /// The number of the first block of HKDF-Expand, which is the only one that is needed here.
-const FIRST_BLOCK: &[u8] = &[1];
+pub(crate) const FIRST_BLOCK: &[u8] = &[1];
 
 /// What a sub-key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,10 +127,7 @@ pub fn device_key(
 }
 
 /// HKDF-Expand of one block: RFC 5869 section 2.3 with `L` = 32.
-pub(crate) fn expand(
-    key: &mut (impl MacKey + ?Sized),
-    info: &[u8],
-) -> Result<ComputedTag, KeyError> {
+fn expand(key: &mut (impl MacKey + ?Sized), info: &[u8]) -> Result<ComputedTag, KeyError> {
     mac(key, &[info, FIRST_BLOCK])
 }
 

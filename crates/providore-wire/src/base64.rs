@@ -76,16 +76,23 @@ pub(crate) fn decode(digits: &[u8], room: &mut [u8]) -> Option<Decoded> {
 /// Exactly `N` bytes in the one spelling that they have in this alphabet.
 pub(crate) fn decode_exact<const N: usize>(alphabet: &[u8; 64], digits: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
+    decode_all(alphabet, digits, &mut bytes).then_some(bytes)
+}
+
+/// Whether these digits are, in the one spelling of this alphabet, as many bytes as `room` has: they
+/// are in there then.
+#[inline(never)]
+pub(crate) fn decode_all(alphabet: &[u8; 64], digits: &[u8], room: &mut [u8]) -> bool {
     let (plus, slash) = match alphabet {
         [.., b'+', b'/'] => (b'-', b'_'),
         _ => (b'+', b'/'),
     };
     let foreign = |digit: &u8| *digit == plus || *digit == slash;
     if digits.iter().any(foreign) {
-        return None;
+        return false;
     }
-    let decoded = decode(digits, &mut bytes)?;
-    (decoded.length == N && decoded.exact).then_some(bytes)
+    let decoded = decode(digits, room);
+    decoded.is_some_and(|decoded| decoded.length == room.len() && decoded.exact)
 }
 
 /// Above the value of every digit, in a bit that none of them has.

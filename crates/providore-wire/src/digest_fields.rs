@@ -61,13 +61,14 @@ impl<'a> DigestField<'a> {
     pub(crate) fn parse_sha256(value: &'a [u8]) -> Result<Option<[u8; 32]>, ParseError> {
         let alone = value.strip_prefix(b"sha-256=:");
         let alone = alone.and_then(|digits| digits.strip_suffix(b":"));
-        match alone.map(Signature::parse) {
-            Some(Ok(digest)) => Ok(Some(*digest.as_bytes())),
-            #[cfg(feature = "any-spelling")]
-            _ => Self::parse(value).map(|field| field.sha256()),
-            #[cfg(not(feature = "any-spelling"))]
-            _ => Err(ParseError::new(ParseErrorKind::InvalidBytes, 0)),
+        let mut digest = [0; 32];
+        if alone.is_some_and(|digits| Signature::read(digits, &mut digest)) {
+            return Ok(Some(digest));
         }
+        #[cfg(feature = "any-spelling")]
+        return Self::parse(value).map(|field| field.sha256());
+        #[cfg(not(feature = "any-spelling"))]
+        Err(ParseError::new(ParseErrorKind::InvalidBytes, 0))
     }
 
     /// The SHA-256 digest, if there is one.

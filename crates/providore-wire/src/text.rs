@@ -112,15 +112,15 @@ fn divide_by_ten(number: u64) -> (u64, u8) {
         let digit = u8::try_from(number % 10);
         return (number / 10, digit.unwrap_or_default());
     }
-    let mut bytes = number.to_be_bytes();
+    let mut bytes = number.to_le_bytes();
     let mut remainder = 0_u16;
-    for byte in &mut bytes {
+    for byte in bytes.iter_mut().rev() {
         let part = remainder << 8 | u16::from(*byte);
         *byte = u8::try_from(part / 10).unwrap_or_default();
         remainder = part % 10;
     }
     let digit = u8::try_from(remainder).unwrap_or_default();
-    (u64::from_be_bytes(bytes), digit)
+    (u64::from_le_bytes(bytes), digit)
 }
 
 #[cfg(test)]

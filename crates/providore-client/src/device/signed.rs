@@ -204,7 +204,7 @@ impl Session {
         self.time.learn(&verifier, clock);
         self.must_use_challenge = false;
         self.prefers_challenge &= asked.challenge;
-        if let Some(challenge) = parsed.challenge().cloned() {
+        if let Some(challenge) = parsed.challenge() {
             self.challenge = Some(Heard { challenge, clock });
         }
         if asked.next

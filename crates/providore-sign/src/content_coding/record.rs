@@ -7,7 +7,7 @@ use super::compact::Aes128Gcm;
 #[cfg(not(aes_backend_soft = "compact"))]
 use super::library::Aes128Gcm;
 use super::{ContentKey, DecodeError, EncodeError};
-use crate::{ComputedTag, KeyError, MacKey as _, SoftwareKey, subkeys};
+use crate::{ComputedTag, KeyError, mac::Keyed, subkeys::FIRST_BLOCK};
 
 /// The length of a tag, which ends a record.
 pub(super) const TAG_LEN: usize = 16;
@@ -43,9 +43,9 @@ impl RecordCipher {
         if key.secret().is_empty() {
             return Err(KeyError::SecretLength);
         }
-        let mut extracted = SoftwareKey::from_tag(&extract(key.secret(), salt)?);
-        let cek = subkeys::expand(&mut extracted, CEK_INFO)?;
-        let nonce = subkeys::expand(&mut extracted, NONCE_INFO)?;
+        let extracted = Keyed::from_tag(&extract(key.secret(), salt)?);
+        let cek = expand(&extracted, CEK_INFO);
+        let nonce = expand(&extracted, NONCE_INFO);
         let (cek, _) = split(&cek);
         let (_, nonce) = split(&nonce);
         Ok(Self {
@@ -103,7 +103,8 @@ impl RecordCipher {
         }
         let mut nonce = self.nonce;
         let sequence = self.sequence.to_be_bytes();
-        for (byte, counted) in nonce.iter_mut().rev().zip(sequence.iter().rev()) {
+        let [.., n0, n1, n2, n3] = &mut nonce;
+        for (byte, counted) in [n0, n1, n2, n3].into_iter().zip(sequence) {
             *byte ^= counted;
         }
         Some(nonce)
@@ -125,10 +126,13 @@ impl fmt::Debug for RecordCipher {
 
 /// HKDF-Extract: RFC 5869 section 2.2.
 fn extract(secret: &[u8], salt: &[u8]) -> Result<ComputedTag, KeyError> {
-    let mut key = SoftwareKey::new(salt)?;
-    key.begin()?;
-    key.update(secret)?;
-    key.finish()
+    let key = Keyed::new(salt).ok_or(KeyError::SecretLength)?;
+    Ok(key.tag(&[secret]))
+}
+
+/// HKDF-Expand of one block: RFC 5869 section 2.3.
+fn expand(key: &Keyed, info: &[u8]) -> ComputedTag {
+    key.tag(&[info, FIRST_BLOCK])
 }
 
 /// The first 16 bytes as a key, which stay where they are erased, and the first 12.
@@ -179,8 +183,7 @@ mod tests {
             0xc9, 0xb0, 0x9f, 0xd8,
         ];
         assert_eq!(extracted.as_bytes(), &expected);
-        let mut extracted = SoftwareKey::from_tag(&extracted);
-        let cek = subkeys::expand(&mut extracted, CEK_INFO).unwrap();
+        let cek = expand(&Keyed::from_tag(&extracted), CEK_INFO);
         let expected = [
             0xff, 0x09, 0xe2, 0xca, 0xd0, 0x7e, 0xa1, 0xfb, 0x1c, 0x64, 0x38, 0x78, 0xb5, 0xb4,
             0xa3, 0x1f,

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::{
-    KeyError, MacKey, SharedKey,
+    ComputedTag, KeyError, MacKey, SharedKey,
     mac::Keyed,
     subkeys::{self, Purpose},
 };
@@ -55,6 +55,13 @@ impl Keys {
         key.update(b"providore/2 etag\0")?;
         key.update(sha256)?;
         Ok(*key.finish()?.publish().as_bytes())
+    }
+
+    /// The tag of a response of which `write` says the pieces.
+    pub(super) fn response_tag(&self, write: impl FnOnce(&mut dyn FnMut(&[u8]))) -> ComputedTag {
+        let mut running = self.responses.begin();
+        write(&mut |piece| running.update(piece));
+        self.responses.finish(running)
     }
 
     pub(super) const fn requests(&self) -> SharedKey<'_> {

@@ -116,10 +116,10 @@ impl ResponseVerifier {
         question: &Question<'_>,
         device: &DeviceId,
     ) -> Result<Self, Refusal> {
-        let mut key = keys.responses();
-        key.begin()?;
-        head.signature_base(question, |piece| key.update(piece).map_err(Refusal::from))?;
-        if !key.finish()?.matches(head.signature()) {
+        let mut outcome = Ok(());
+        let tag = keys.response_tag(|sink| outcome = head.signature_pieces(question, sink));
+        outcome?;
+        if !tag.matches(head.signature()) {
             return Err(Refusal::WrongSignature);
         }
         if head.device() != device {
@@ -127,7 +127,7 @@ impl ResponseVerifier {
         }
         Ok(Self {
             created: head.created(),
-            expected: head.content_digest().copied(),
+            expected: head.content_digest(),
             digest: Sha256::new(),
             length: 0,
         })

@@ -201,7 +201,7 @@ impl SignedPeer {
             plain,
             encrypted,
             created: response.created(),
-            challenge: head.challenge().expect("a challenge").clone(),
+            challenge: head.challenge().expect("a challenge"),
         })
     }
 }

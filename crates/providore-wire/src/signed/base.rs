@@ -3,7 +3,7 @@
 //! All of it goes through one kind of sink, which cannot fail: a device has this code once, and not
 //! once for each key that may be behind it.
 
-use super::{Found, Nonce, Question};
+use super::{Found, Nonce, Question, fields::There};
 use crate::{Method, ParseError, Text, Timestamp, text::split_once, text::write_digits};
 
 /// Where the pieces of a signature base go.
@@ -62,14 +62,14 @@ pub(super) fn write_request_list(
 /// The covered components of a request.
 pub(super) fn write_request_components(fields: &Found<'_, 7>, sink: TextSink<'_>) {
     sink(r#"("@method" "@path" "@query""#);
-    fields.write_names(sink);
+    write_names(fields.iter(), sink);
     sink(")");
 }
 
 /// The covered components of a response to a question under this label.
 pub(super) fn write_response_components(fields: &Found<'_, 9>, label: &str, sink: TextSink<'_>) {
     sink("(\"@status\"");
-    fields.write_names(sink);
+    write_names(fields.iter(), sink);
     let binding = r#" "@method";req "@path";req "@query";req "signature";req;key="$")"#;
     write(binding, &[label], sink);
 }
@@ -84,7 +84,7 @@ pub(super) fn write_request_base(
     let derived = "\"@method\": $\n\"@path\": $\n\"@query\": ?$";
     let values = [method.as_str(), path, query.unwrap_or_default()];
     write(derived, &values, &mut |piece| sink(piece.as_bytes()));
-    fields.write_lines(sink);
+    write_lines(fields.iter(), sink);
     write(LAST, &[list], &mut |piece| sink(piece.as_bytes()));
 }
 
@@ -100,7 +100,7 @@ pub(super) fn write_response_base(
     let (method, path, query) = question.target();
     sink(b"\"@status\": ");
     write_number(i64::from(status), &mut |digits| sink(digits.as_bytes()));
-    fields.write_lines(sink);
+    write_lines(fields.iter(), sink);
     let binding = "\n\"@method\";req: $\n\"@path\";req: $\n\"@query\";req: ?$\n\"signature\";req;key=\"$\": $";
     let values = [method, path, query, question.label(), asked];
     write(binding, &values, &mut |piece| sink(piece.as_bytes()));
@@ -134,17 +134,17 @@ pub(super) fn write_number(number: i64, sink: TextSink<'_>) {
     sink(core::str::from_utf8(digits).unwrap_or_default());
 }
 
-impl<const N: usize> Found<'_, N> {
-    fn write_names(&self, sink: TextSink<'_>) {
-        for (name, _) in self.iter() {
-            write(" \"$\"", &[name], sink);
-        }
+#[inline(never)]
+fn write_names(fields: There<'_>, sink: TextSink<'_>) {
+    for (name, _) in fields {
+        write(" \"$\"", &[name], sink);
     }
+}
 
-    fn write_lines(&self, sink: Sink<'_>) {
-        for (name, value) in self.iter() {
-            write("\n\"$\": ", &[name], &mut |piece| sink(piece.as_bytes()));
-            sink(value);
-        }
+#[inline(never)]
+fn write_lines(fields: There<'_>, sink: Sink<'_>) {
+    for (name, value) in fields {
+        write("\n\"$\": ", &[name], &mut |piece| sink(piece.as_bytes()));
+        sink(value);
     }
 }

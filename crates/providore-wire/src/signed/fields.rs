@@ -82,9 +82,12 @@ impl<'a, const N: usize> Found<'a, N> {
         Self { names, values }
     }
 
-    /// Names and values of those that are there.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
-        there(self.names, &self.values)
+    /// Names and values of those that are there: one type for any number of fields.
+    pub(crate) fn iter(&self) -> There<'_> {
+        There {
+            names: self.names,
+            values: &self.values,
+        }
     }
 
     /// Names of those that are there.
@@ -95,8 +98,7 @@ impl<'a, const N: usize> Found<'a, N> {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&'a [u8]> {
-        let mut pairs = self.names.iter().zip(&self.values);
-        *pairs.find(|(field, _)| **field == name)?.1
+        get(self.names, &self.values, name)
     }
 
     /// Parses a field if it is there.
@@ -129,13 +131,33 @@ fn note<'a>(
     None
 }
 
-/// The same iterator for any number of fields.
-fn there<'s>(
-    names: &'s [&'static str],
-    values: &'s [Option<&'s [u8]>],
-) -> impl Iterator<Item = (&'s str, &'s [u8])> + Clone + use<'s> {
-    let pairs = names.iter().zip(values);
-    pairs.filter_map(|(name, value)| Some((*name, (*value)?)))
+#[inline(never)]
+fn get<'a>(names: &[&str], values: &[Option<&'a [u8]>], name: &str) -> Option<&'a [u8]> {
+    let mut pairs = names.iter().zip(values);
+    *pairs.find(|(field, _)| **field == name)?.1
+}
+
+/// Fields that a message has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct There<'a> {
+    names: &'a [&'static str],
+    values: &'a [Option<&'a [u8]>],
+}
+
+impl<'a> Iterator for There<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (name, names) = self.names.split_first()?;
+            let (value, values) = self.values.split_first()?;
+            *self = Self { names, values };
+            if let Some(value) = value {
+                return Some((name, value));
+            }
+        }
+    }
 }
 
 /// Our signature among those of a message.

@@ -79,7 +79,7 @@ impl<'a> RequestHead<'a> {
             ours.note(field, value).ok()?;
         }
         let ours = CanonicalRequest::read(&found, &ours)?;
-        if !canonical::are_content(&found) {
+        if !canonical::are_content(found.iter()) {
             return None;
         }
         Some(Self {
