@@ -49,7 +49,9 @@ pub use keys::Keys;
 pub use request::{
     RequestPolicy, RequestToSign, Validity, VerifiedRequest, sign_request, verify_request,
 };
-pub use response::{ResponseToSign, ResponseVerifier, VerifiedResponse, sign_response};
+pub use response::{
+    ResponseToSign, ResponseVerifier, VerifiedHead, VerifiedResponse, sign_response,
+};
 pub use server_time::ServerTime;
 
 #[cfg(test)]
