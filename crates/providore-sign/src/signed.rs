@@ -34,7 +34,7 @@
 //! | [`RequestToSign`], [`sign_request`] | the device's side of a request |
 //! | [`RequestPolicy`], [`verify_request`], [`VerifiedRequest`] | the server's side of it |
 //! | [`ResponseToSign`], [`sign_response`] | the server's side of a response |
-//! | [`ResponseVerifier`], [`VerifiedResponse`] | the device's side of it |
+//! | [`VerifiedHead`], [`ResponseVerifier`], [`VerifiedResponse`] | the device's side of it |
 //! | [`ChallengeKey`] | challenges that a server makes and accepts without remembering them |
 //! | [`ServerTime`] | the time that a device knows from its server |
 
