@@ -15,7 +15,10 @@ use original::{Original, OriginalVerifier, SignedAt};
 #[cfg(feature = "secret-rotation")]
 pub(crate) use signed::RECORD_LEN;
 
-use crate::{Error, Head, Moment, exchange::sealed::Question, head::Told};
+use crate::{
+    BodyFault, Error, Head, Moment,
+    exchange::{Opened, sealed::Question},
+};
 use signed::{Lines, Session, SignedWith};
 
 /// Who asks: id, running firmware, keys, dialect, and which answers are accepted.
@@ -181,11 +184,11 @@ impl<K: MacKey> Device<K> {
     /// Signs a question: all header fields of the request, as lines at the beginning of `memory`.
     pub(crate) fn sign<'m>(
         &mut self,
-        question: &dyn Question,
-        target: &Target<'_>,
+        (question, target): (&dyn Question, &str),
         moment: Moment,
         memory: &'m mut [u8],
     ) -> Result<(&'m str, Asked), Error> {
+        let target = &parsed(target)?;
         let Self { id, version, voice } = self;
         match voice {
             Voice::Original(original) => {
@@ -212,23 +215,33 @@ impl<K: MacKey> Device<K> {
     }
 
     /// Takes the head of the answer to a question: what it says, and the check of what follows.
+    // A phase of its own: what it takes of the stack is free again when the body is read.
+    #[inline(never)]
     pub(crate) fn open<'a, H: Head>(
         &'a mut self,
-        (question, target): (&dyn Question, &Target<'_>),
+        (question, target): (&dyn Question, &str),
         asked: &Asked,
         head: &'a H,
         clock: Option<Timestamp>,
-    ) -> Result<(Verifier<'a, K>, Told<'a>), Error> {
+    ) -> Result<Opened<'a, K>, Error> {
         match (&mut self.voice, &asked.0) {
             (Voice::Original(original), How::Original(at)) => {
                 let (verifier, told) = original.open(*at, head, clock)?;
-                Ok((Verifier::Original(verifier), told))
+                let proof = Proof::Original(verifier);
+                Ok(Opened { proof, told })
             }
             (Voice::Signed(session), How::Signed(how)) => {
-                let question = (&self.id, question.method(), target);
-                let lines = Lines::of(head)?;
-                let (verifier, told) = session.open(question, how, &lines, clock)?;
-                Ok((Verifier::Signed(verifier, session.keys()), told))
+                let mut lines = Lines::of_status(head.status());
+                for (name, value) in head.fields() {
+                    lines.push(name, value)?;
+                }
+                let asked = (&self.id, question.method(), &parsed(target)?);
+                let (verified, told) = session.open(asked, how, &lines, clock)?;
+                if told.status == 200 && question.is_secret() && !told.encrypted {
+                    return Err(BodyFault::NotEncrypted.into());
+                }
+                let proof = Proof::Signed(verified, session.keys());
+                Ok(Opened { proof, told })
             }
             // The answer to a question of another device.
             _ => Err(Error::NotInDialect),
@@ -252,6 +265,23 @@ impl<K> Voice<K> {
         match self {
             Self::Original(_) => None,
             Self::Signed(session) => Some(session),
+        }
+    }
+}
+
+/// What is proven when the head of an answer has been looked at, in the dialect of its question.
+#[derive(Debug)]
+pub(crate) enum Proof<'a, K> {
+    Original(OriginalVerifier<'a, K>),
+    Signed(sign::VerifiedHead, &'a sign::Keys),
+}
+
+impl<'a, K> Proof<'a, K> {
+    /// Begins with the body.
+    pub(crate) fn body(self) -> Verifier<'a, K> {
+        match self {
+            Self::Original(verifier) => Verifier::Original(verifier),
+            Self::Signed(head, keys) => Verifier::Signed(head.body(), keys),
         }
     }
 }
@@ -281,6 +311,11 @@ impl<'a, K: MacKey> Verifier<'a, K> {
             Self::Signed(verifier, keys) => (verifier.finish()?.created(), Some(keys)),
         })
     }
+}
+
+/// Every target of ours can be parsed.
+fn parsed(target: &str) -> Result<Target<'_>, KeyError> {
+    Ok(Target::parse(target)?)
 }
 
 const UNSPOKEN: KeyError = KeyError::Hardware("this version does not speak the dialect");

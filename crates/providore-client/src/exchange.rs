@@ -5,12 +5,12 @@
 //! ```
 
 use providore_sign::{HeaderInstructions, KeyError, MacKey, content_coding::decode_in_place};
-use providore_wire::{FirmwareVersion, Method, Route, Target as Parsed, Timestamp};
+use providore_wire::{FirmwareVersion, Method, Route, Timestamp};
 use zeroize::Zeroize as _;
 
 use crate::{
     BodyFault, Device, EntityTag, Error, Head, Moment,
-    device::{Asked, Verifier},
+    device::{Asked, Proof, Verifier},
     head::Told,
 };
 
@@ -232,7 +232,7 @@ impl<'m, O: Operation> Exchange<'m, O> {
         memory: &'m mut [u8],
     ) -> Result<Self, Error> {
         let (target, memory) = operation.target().write(memory)?;
-        let (lines, asked) = device.sign(&operation, &parsed(target)?, moment, memory)?;
+        let (lines, asked) = device.sign((&operation, target), moment, memory)?;
         Ok(Self {
             operation,
             target,
@@ -269,41 +269,31 @@ impl<'m, O: Operation> Exchange<'m, O> {
         head: &'a impl Head,
         clock: Option<Timestamp>,
     ) -> Result<Opened<'a, K>, Error> {
-        let target = parsed(self.target)?;
-        let question: (&dyn sealed::Question, _) = (&self.operation, &target);
-        let (verifier, told) = device.open(question, &self.asked, head, clock)?;
-        if told.covered && told.status == 200 && self.operation.is_secret() && !told.encrypted {
-            return Err(BodyFault::NotEncrypted.into());
-        }
-        Ok(Opened { verifier, told })
+        device.open((&self.operation, self.target), &self.asked, head, clock)
     }
 }
 
 /// An answer of which the head has been looked at.
 #[derive(Debug)]
 pub(crate) struct Opened<'a, K> {
-    pub(crate) verifier: Verifier<'a, K>,
+    pub(crate) proof: Proof<'a, K>,
     pub(crate) told: Told<'a>,
 }
 
 impl<'a, K: MacKey> Opened<'a, K> {
-    pub(crate) const fn into_buffer<'b, O>(
+    pub(crate) fn into_buffer<'b, O>(
         self,
         operation: O,
         buffer: &'b mut [u8],
     ) -> Receiving<'a, 'b, K, O> {
         Receiving {
             operation,
-            opened: self,
+            verifier: self.proof.body(),
+            told: self.told,
             buffer,
             length: 0,
         }
     }
-}
-
-/// Every target of ours can be parsed.
-fn parsed(target: &str) -> Result<Parsed<'_>, KeyError> {
-    Ok(Parsed::parse(target)?)
 }
 
 impl<O: BufferedOperation> Exchange<'_, O> {
@@ -334,7 +324,8 @@ impl<O: BufferedOperation> Exchange<'_, O> {
 #[must_use]
 pub struct Receiving<'a, 'b, K, O> {
     operation: O,
-    opened: Opened<'a, K>,
+    verifier: Verifier<'a, K>,
+    told: Told<'a>,
     buffer: &'b mut [u8],
     length: usize,
 }
@@ -352,13 +343,13 @@ impl<'a, 'b, K: MacKey, O> Receiving<'a, 'b, K, O> {
             .ok_or(BodyFault::TooLong { limit })?
             .copy_from_slice(chunk);
         self.length = end;
-        Ok(self.opened.verifier.update(chunk)?)
+        Ok(self.verifier.update(chunk)?)
     }
 
     /// The answer, proven, and the operation that it is of.
     pub(crate) fn answer(self) -> Result<(O, SignedAnswer<'a, 'b>), Error> {
-        let Opened { verifier, told } = self.opened;
-        let (created, keys) = verifier.finish()?;
+        let told = self.told;
+        let (created, keys) = self.verifier.finish()?;
         let received = self.buffer.get_mut(..self.length).unwrap_or_default();
         let mut length = received.len();
         if let Some(keys) = keys.filter(|_| told.encrypted) {

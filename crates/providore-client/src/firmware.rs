@@ -201,7 +201,7 @@ impl<'a, K: MacKey> Opened<'a, K> {
         self,
         operation: FirmwareDownload,
     ) -> Result<ReceivingImage<'a, K>, Error> {
-        let Self { verifier, told } = self;
+        let Self { proof, told } = self;
         if told.status != 200 {
             return Err(Error::Declined {
                 status: told.status,
@@ -212,7 +212,7 @@ impl<'a, K: MacKey> Opened<'a, K> {
             return Err(BodyFault::Encoding.into());
         }
         let FirmwareDownload { version, check } = operation;
-        Ok(ReceivingImage::new(verifier, version, check))
+        Ok(ReceivingImage::new(proof.body(), version, check))
     }
 }
 

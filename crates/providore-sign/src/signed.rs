@@ -34,7 +34,7 @@
 //! | [`RequestToSign`], [`sign_request`] | the device's side of a request |
 //! | [`RequestPolicy`], [`verify_request`], [`VerifiedRequest`] | the server's side of it |
 //! | [`ResponseToSign`], [`sign_response`] | the server's side of a response |
-//! | [`ResponseVerifier`], [`VerifiedResponse`] | the device's side of it |
+//! | [`VerifiedHead`], [`ResponseVerifier`], [`VerifiedResponse`] | the device's side of it |
 //! | [`ChallengeKey`] | challenges that a server makes and accepts without remembering them |
 //! | [`ServerTime`] | the time that a device knows from its server |
 
@@ -49,7 +49,9 @@ pub use keys::Keys;
 pub use request::{
     RequestPolicy, RequestToSign, Validity, VerifiedRequest, sign_request, verify_request,
 };
-pub use response::{ResponseToSign, ResponseVerifier, VerifiedResponse, sign_response};
+pub use response::{
+    ResponseToSign, ResponseVerifier, VerifiedHead, VerifiedResponse, sign_response,
+};
 pub use server_time::ServerTime;
 
 #[cfg(test)]

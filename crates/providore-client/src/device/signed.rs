@@ -1,12 +1,13 @@
 //! What a device of the `Signed` dialect keeps from one question to the next.
 
+use heapless::Vec;
 #[cfg(feature = "secret-rotation")]
 use providore_sign::SoftwareKey;
 #[cfg(feature = "notices")]
 use providore_sign::notice::NoticeKey;
 use providore_sign::{
     KeyError, MacKey,
-    signed::{Keys, RequestToSign, ResponseVerifier, ServerTime, Validity, sign_request},
+    signed::{Keys, RequestToSign, ServerTime, Validity, VerifiedHead, sign_request},
 };
 use providore_wire::{
     DeviceId, Method, ParseError, ParseErrorKind, Signature, Target, Timestamp,
@@ -24,7 +25,7 @@ use next::Next;
 pub(crate) use next::RECORD_LEN;
 
 use crate::{
-    Error, Head, Moment,
+    Error, Moment,
     head::{Told, retry_after},
 };
 
@@ -189,7 +190,7 @@ impl Session {
         asked: &SignedWith,
         head: &Lines<'h>,
         clock: Option<Timestamp>,
-    ) -> Result<(ResponseVerifier, Told<'h>), Error> {
+    ) -> Result<(VerifiedHead, Told<'h>), Error> {
         let request = (method.as_str(), target.path(), target.query());
         let question = Question::new(request, LABEL, &asked.signature);
         // Looked at where it is: it is large.
@@ -200,8 +201,8 @@ impl Session {
             Err(error) => return Err((*error).into()),
         };
         let keys = self.next.keys(asked.next).unwrap_or(&self.keys);
-        let verifier = ResponseVerifier::begin(&keys.messages, parsed, &question, device)?;
-        self.time.learn(&verifier, clock);
+        let verified = VerifiedHead::verify(&keys.messages, parsed, &question, device)?;
+        self.time.learn(&verified, clock);
         self.must_use_challenge = false;
         self.prefers_challenge &= asked.challenge;
         if let Some(challenge) = parsed.challenge() {
@@ -213,7 +214,7 @@ impl Session {
             self.keys = next;
         }
         let told = Told::covered(parsed, self.time.now(clock))?;
-        Ok((verifier, told))
+        Ok((verified, told))
     }
 
     /// Anybody can have sent this: what is noted costs a repetition and no more.
@@ -248,39 +249,37 @@ impl Session {
 /// The status of a head, and those lines that the profile looks at.
 pub(super) struct Lines<'h> {
     status: u16,
-    fields: [(&'h str, &'h [u8]); MAX_LINES],
-    length: usize,
+    fields: Vec<(&'h str, &'h [u8]), MAX_LINES>,
 }
 
-/// Each field of the profile, and signatures of others beside ours.
-const MAX_LINES: usize = RESPONSE_FIELDS.len() + 11;
+/// Each field of the profile and our signature; and where they can be told apart, those of others.
+const MAX_LINES: usize = RESPONSE_FIELDS.len()
+    + if cfg!(feature = "any-spelling") {
+        11
+    } else {
+        2
+    };
 
 impl<'h> Lines<'h> {
-    pub(super) fn of(head: &'h impl Head) -> Result<Self, HeadError> {
-        let mut found = Self {
-            status: head.status(),
-            fields: [("", b""); MAX_LINES],
-            length: 0,
-        };
-        for (name, value) in head.fields() {
-            found.push(name, value)?;
+    pub(super) const fn of_status(status: u16) -> Self {
+        Self {
+            status,
+            fields: Vec::new(),
         }
-        Ok(found)
     }
 
     /// Keeps a line that matters.
     // It is there once for any transport.
     #[inline(never)]
-    fn push(&mut self, name: &'h str, value: &'h [u8]) -> Result<(), HeadError> {
+    pub(super) fn push(&mut self, name: &'h str, value: &'h [u8]) -> Result<(), HeadError> {
         let signature = ["signature", "signature-input"];
         let mut names = signature.iter().chain(&RESPONSE_FIELDS);
         if names.any(|known| known.eq_ignore_ascii_case(name)) {
-            let slot = self.fields.get_mut(self.length);
-            *slot.ok_or(HeadError::Field {
+            let pushed = self.fields.push((name, value));
+            pushed.map_err(|_| HeadError::Field {
                 name: "signature",
                 cause: ParseError::new(ParseErrorKind::TooLong, 0),
-            })? = (name, value);
-            self.length = self.length.saturating_add(1);
+            })?;
         }
         Ok(())
     }
@@ -293,6 +292,6 @@ impl<'h> Lines<'h> {
     }
 
     fn iter(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + Clone {
-        self.fields.iter().take(self.length).copied()
+        self.fields.iter().copied()
     }
 }

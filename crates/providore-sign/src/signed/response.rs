@@ -74,6 +74,65 @@ where
     lines.push_signature(LABEL, key.finish()?.publish())
 }
 
+/// The head of a response that has been verified: status and covered fields are the server's.
+///
+/// Only [`VerifiedHead::verify`] makes one. The body is another matter: see [`ResponseVerifier`].
+///
+/// ```compile_fail
+/// let forged = providore_sign::signed::VerifiedHead { content_sha256: None };
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct VerifiedHead {
+    created: Timestamp,
+    content_sha256: Option<[u8; 32]>,
+}
+
+impl VerifiedHead {
+    /// Verifies the head of the response to `question`, which `device` asked.
+    ///
+    /// No clock is needed: the question is of this device and this moment, and nobody can have
+    /// answered it before it was asked.
+    ///
+    /// # Errors
+    /// [`Refusal::WrongSignature`], [`Refusal::OtherDevice`], or that the key failed.
+    pub fn verify(
+        keys: &Keys,
+        head: &ResponseHead<'_>,
+        question: &Question<'_>,
+        device: &DeviceId,
+    ) -> Result<Self, Refusal> {
+        let mut outcome = Ok(());
+        let tag = keys.response_tag(|sink| outcome = head.signature_pieces(question, sink));
+        outcome?;
+        if !tag.matches(head.signature()) {
+            return Err(Refusal::WrongSignature);
+        }
+        if head.device() != device {
+            return Err(Refusal::OtherDevice);
+        }
+        Ok(Self {
+            created: head.created(),
+            content_sha256: head.content_digest(),
+        })
+    }
+
+    /// When the server made the response: the time at some moment since the question was asked.
+    #[must_use]
+    pub const fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// Begins with the body.
+    pub fn body(self) -> ResponseVerifier {
+        ResponseVerifier {
+            head: self,
+            digest: Sha256::new(),
+            length: 0,
+        }
+    }
+}
+
 /// Verifies a response in constant memory while its body streams by.
 ///
 /// The head is verified when this exists: status and covered fields are the server's. The body is
@@ -82,8 +141,7 @@ where
 #[derive(Debug)]
 #[must_use]
 pub struct ResponseVerifier {
-    created: Timestamp,
-    expected: Option<[u8; 32]>,
+    head: VerifiedHead,
     digest: Sha256,
     length: u64,
 }
@@ -103,40 +161,22 @@ pub struct VerifiedResponse {
 }
 
 impl ResponseVerifier {
-    /// Begins with the head of the response to `question`, which `device` asked.
-    ///
-    /// No clock is needed: the question is of this device and this moment, and nobody can have
-    /// answered it before it was asked.
+    /// Begins with the head of the response, as [`VerifiedHead::verify`], and goes on to its body.
     ///
     /// # Errors
-    /// [`Refusal::WrongSignature`], [`Refusal::OtherDevice`], or that the key failed.
+    /// As [`VerifiedHead::verify`].
     pub fn begin(
         keys: &Keys,
         head: &ResponseHead<'_>,
         question: &Question<'_>,
         device: &DeviceId,
     ) -> Result<Self, Refusal> {
-        let mut outcome = Ok(());
-        let tag = keys.response_tag(|sink| outcome = head.signature_pieces(question, sink));
-        outcome?;
-        if !tag.matches(head.signature()) {
-            return Err(Refusal::WrongSignature);
-        }
-        if head.device() != device {
-            return Err(Refusal::OtherDevice);
-        }
-        Ok(Self {
-            created: head.created(),
-            expected: head.content_digest(),
-            digest: Sha256::new(),
-            length: 0,
-        })
+        Ok(VerifiedHead::verify(keys, head, question, device)?.body())
     }
 
-    /// When the server made the response: the time at some moment since the question was asked.
-    #[must_use]
-    pub const fn created(&self) -> Timestamp {
-        self.created
+    /// The head, which is verified.
+    pub const fn head(&self) -> &VerifiedHead {
+        &self.head
     }
 
     /// Adds the next part of the body, as it was sent.
@@ -150,7 +190,7 @@ impl ResponseVerifier {
     /// # Errors
     /// [`Refusal::WrongDigest`]; [`Refusal::BodyNotCovered`] for a body where the server sent none.
     pub fn finish(self) -> Result<VerifiedResponse, Refusal> {
-        match self.expected {
+        match self.head.content_sha256 {
             Some(expected) if *self.digest.finalize() != expected => {
                 return Err(Refusal::WrongDigest);
             }
@@ -158,7 +198,7 @@ impl ResponseVerifier {
             _ => {}
         }
         Ok(VerifiedResponse {
-            created: self.created,
+            created: self.head.created,
             length: self.length,
         })
     }

@@ -2,7 +2,7 @@
 
 use providore_wire::Timestamp;
 
-use super::ResponseVerifier;
+use super::VerifiedHead;
 
 /// How far the device's clock is off, and a floor below which no time is believed.
 ///
@@ -53,7 +53,7 @@ impl ServerTime {
     ///
     /// A response that somebody held back makes the clock late by as long, until the next one; it
     /// never takes it below what was known before.
-    pub fn learn(&mut self, response: &ResponseVerifier, clock: Option<Timestamp>) {
+    pub fn learn(&mut self, response: &VerifiedHead, clock: Option<Timestamp>) {
         let created = response.created();
         self.floor = self.floor.max(Some(created));
         let Some(clock) = clock else { return };

@@ -375,7 +375,7 @@ fn a_clock_is_put_right_by_the_server_alone() {
         let response = ResponseVerifier::begin(&keys(SECRET), &head, &question, &device()).unwrap();
         let mut time = ServerTime::new();
         let clock = at(clock);
-        time.learn(&response, Some(clock));
+        time.learn(response.head(), Some(clock));
         let now = time.now(Some(clock.saturating_add(passed)));
         assert_eq!(now, Some(at(expected)), "{clock:?}");
         // Whatever the clock does, it is never earlier than the server was.
