@@ -59,9 +59,8 @@ pub struct HardwareType(Text<{ Self::MAX_LEN }>);
 macro_rules! name {
     ($type:ident) => {
         impl $type {
-            /// The longest accepted name in bytes: the length of an X.520 common name, so that
-            /// every device id fits into its certificate.
-            pub const MAX_LEN: usize = 64;
+            /// The longest accepted name in bytes.
+            pub const MAX_LEN: usize = Name::MAX_LEN;
 
             /// Parses a header value or a path segment.
             ///
@@ -70,13 +69,22 @@ macro_rules! name {
             /// [`ParseErrorKind::UnexpectedByte`] for a byte outside the grammar of this module,
             /// [`ParseErrorKind::PathLike`] for dots at an end or in a row.
             pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-                parse_name(bytes).map(Self)
+                Name::parse(bytes).map(Self::from)
             }
 
             /// The name as it was sent.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 self.0.as_str()
+            }
+        }
+
+        impl From<Name<'_>> for $type {
+            fn from(name: Name<'_>) -> Self {
+                let mut text = Text::new();
+                // It fits: no name is longer.
+                let _ = text.push_str(name.as_str());
+                Self(text)
             }
         }
 
@@ -112,12 +120,53 @@ name!(DeviceId);
 name!(FirmwareVersion);
 name!(HardwareType);
 
-fn parse_name<const N: usize>(bytes: &[u8]) -> Result<Text<N>, ParseError> {
+/// A name of any kind, where it stands: a word that is checked and not copied.
+///
+/// ```
+/// use providore_wire::{HardwareType, Name};
+///
+/// let name = Name::parse(b"esp32-s3")?;
+/// assert_eq!(name.as_str(), "esp32-s3");
+/// assert_eq!(HardwareType::from(name), "esp32-s3".parse()?);
+/// # Ok::<(), providore_wire::ParseError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Name<'a>(&'a str);
+
+impl<'a> Name<'a> {
+    /// The longest accepted name in bytes: the length of an X.520 common name, so that
+    /// every device id fits into its certificate.
+    pub const MAX_LEN: usize = 64;
+
+    /// Checks the grammar of this module.
+    ///
+    /// # Errors
+    /// As [`DeviceId::parse`].
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        check_name(bytes).map(Self)
+    }
+
+    /// The name as it was sent.
+    #[must_use]
+    pub fn as_str(&self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0)
+    }
+}
+
+// One copy for all that read names: it is long.
+#[inline(never)]
+fn check_name(bytes: &[u8]) -> Result<&str, ParseError> {
     if bytes.is_empty() {
         return Err(ParseError::new(ParseErrorKind::Empty, 0));
     }
-    if bytes.len() > N {
-        return Err(ParseError::new(ParseErrorKind::TooLong, N));
+    if bytes.len() > Name::MAX_LEN {
+        return Err(ParseError::new(ParseErrorKind::TooLong, Name::MAX_LEN));
     }
     // The edges count as dots: this refuses a dot, and by the blank rule a blank, at either end.
     let mut before = b'.';
@@ -140,10 +189,7 @@ fn parse_name<const N: usize>(bytes: &[u8]) -> Result<Text<N>, ParseError> {
         _ => {}
     }
     // Every byte is ASCII by now.
-    let name = core::str::from_utf8(bytes).unwrap_or_default();
-    let mut text = Text::new();
-    text.push_str(name)?;
-    Ok(text)
+    Ok(core::str::from_utf8(bytes).unwrap_or_default())
 }
 
 #[cfg(test)]

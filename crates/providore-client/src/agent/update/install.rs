@@ -87,7 +87,7 @@ impl<K: MacKey, P: Parts> Installation<'_, '_, K, P> {
         let Authors { keys, hardware } = &self.authors;
         let manifest = Manifest::parse(bytes).and_then(|manifest| keys.verify(manifest));
         let manifest = manifest.map_err(FirmwareFault::Manifest)?;
-        if manifest.contents().version() != version {
+        if manifest.contents().version().as_str() != version.as_str() {
             return Err(FirmwareFault::OtherVersion);
         }
         let capacity = self.platform.parts().slot.capacity();
