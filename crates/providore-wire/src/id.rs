@@ -69,7 +69,7 @@ macro_rules! name {
             /// [`ParseErrorKind::UnexpectedByte`] for a byte outside the grammar of this module,
             /// [`ParseErrorKind::PathLike`] for dots at an end or in a row.
             pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-                Name::parse(bytes).map(Self::from)
+                parse_name(bytes).map(Self)
             }
 
             /// The name as it was sent.
@@ -81,10 +81,7 @@ macro_rules! name {
 
         impl From<Name<'_>> for $type {
             fn from(name: Name<'_>) -> Self {
-                let mut text = Text::new();
-                // It fits: no name is longer.
-                let _ = text.push_str(name.as_str());
-                Self(text)
+                Self(copy(name))
             }
         }
 
@@ -159,7 +156,20 @@ impl fmt::Display for Name<'_> {
     }
 }
 
-// One copy for all that read names: it is long.
+// One of each for all names: they are long.
+
+#[inline(never)]
+fn parse_name(bytes: &[u8]) -> Result<Text<{ Name::MAX_LEN }>, ParseError> {
+    Name::parse(bytes).map(copy)
+}
+
+fn copy(name: Name<'_>) -> Text<{ Name::MAX_LEN }> {
+    let mut text = Text::new();
+    // It fits: no name is longer.
+    let _ = text.push_str(name.as_str());
+    text
+}
+
 #[inline(never)]
 fn check_name(bytes: &[u8]) -> Result<&str, ParseError> {
     if bytes.is_empty() {
