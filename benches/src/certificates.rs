@@ -15,7 +15,10 @@ use providore_server_core::{
     Device, Dialect, Moment, Request, Server, Settings, Start,
     json_files::{JsonStore, Layout},
 };
-use providore_sign::original::{RequestToSign, sign_request};
+use providore_sign::{
+    HeaderInstructions,
+    original::{RequestToSign, sign_request},
+};
 use providore_wire::{DeviceId, Method, Timestamp};
 
 use crate::{
@@ -185,7 +188,8 @@ fn signed_request(device: &DeviceId, scalar: u8, turn: usize) -> Outcome<Prepare
         body: body.as_bytes(),
     };
     let now = Timestamp::from_unix(NOW.cast_signed()).ok_or("time")?;
-    let headers = sign_request(&mut key, &request, now, 900)?;
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = sign_request(&mut key, &request, now, 900, &mut memory)?;
     let mut entropy = [scalar; Moment::ENTROPY_LEN];
     for (slot, byte) in entropy.iter_mut().zip(device.as_str().bytes().rev()) {
         *slot = byte;

@@ -10,7 +10,7 @@ use std::{
 
 use axum::{Router, http::header, routing::get};
 use providore_sign::{
-    SoftwareKey,
+    HeaderInstructions, SoftwareKey,
     original::{RequestToSign, sign_request},
 };
 use providore_wire::{Method, Timestamp};
@@ -286,7 +286,14 @@ fn signed(target: &str, path: &str) -> Outcome<String> {
         version: &"1.0.0".parse()?,
         body: b"",
     };
-    let headers = sign_request(&mut SoftwareKey::new(b"bench secret")?, &request, now, 900)?;
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = sign_request(
+        &mut SoftwareKey::new(b"bench secret")?,
+        &request,
+        now,
+        900,
+        &mut memory,
+    )?;
     let mut text = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n");
     for (name, value) in headers.fields() {
         text.extend([name, ": ", value, "\r\n"]);

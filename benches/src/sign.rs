@@ -4,7 +4,7 @@ use std::{hint::black_box, time::Duration};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use providore_sign::{
-    SoftwareKey,
+    HeaderInstructions, SoftwareKey,
     original::{RequestPolicy, RequestToSign, ResponseSigner, sign_request, verify_request},
     signed,
 };
@@ -37,7 +37,9 @@ fn signed(report: &mut Report) -> Outcome {
     let target = Target::parse("/config")?;
     let request = signed::RequestToSign::new(&device, Method::Get, target).version(&version);
     let validity = signed::Validity::window(now, 120);
-    let headers = signed::sign_request(&keys, &request, validity, &Nonce::new([7; 16]))?;
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers =
+        signed::sign_request(&keys, &request, validity, &Nonce::new([7; 16]), &mut memory)?;
     let fields: Vec<_> = headers.fields().collect();
     let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
     let challenges = signed::ChallengeKey::new(&[9; 32])?;
@@ -55,6 +57,7 @@ fn signed(report: &mut Report) -> Outcome {
             let verified =
                 head.and_then(|head| signed::verify_request(head, b"", &keys, &policy, now).ok());
             let question = verified.map(|verified| verified.question());
+            let mut memory = [0; HeaderInstructions::MAX_LEN];
             let signed = question.map(|question| {
                 let response = signed::ResponseToSign {
                     device: &device,
@@ -64,7 +67,7 @@ fn signed(report: &mut Report) -> Outcome {
                     challenge: &challenge,
                     created: now,
                 };
-                signed::sign_response(&keys, &question, &response)
+                signed::sign_response(&keys, &question, &response, &mut memory)
             });
             let signed = black_box(signed);
             assert!(
@@ -112,7 +115,8 @@ impl Original {
             version: &version,
             body: b"",
         };
-        let headers = sign_request(&mut key.clone(), &request, now, 900)?;
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = sign_request(&mut key.clone(), &request, now, 900, &mut memory)?;
         let fields = headers.fields();
         Ok(Self {
             key,
@@ -134,7 +138,10 @@ impl Original {
             assert!(verified.is_some(), "the request must verify");
             let signed = ResponseSigner::begin(self.key.share()).and_then(|mut signer| {
                 signer.update(&self.config)?;
-                signer.finish(self.now, 900)
+                let mut memory = [0; HeaderInstructions::MAX_LEN];
+                signer
+                    .finish(self.now, 900, &mut memory)
+                    .map(|headers| *headers.signature())
             });
             let _ = black_box(signed);
         }

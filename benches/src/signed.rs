@@ -106,7 +106,8 @@ pub(crate) fn guard(report: &mut Report) -> Outcome {
             let device = format!("device-{number:06}").parse()?;
             for count in 0..each {
                 let nonce = nonce(round, number.saturating_mul(4).saturating_add(count));
-                let headers = sign(&keys, &device, &nonce, now)?;
+                let mut memory = [0; HeaderInstructions::MAX_LEN];
+                let headers = sign(&keys, &device, &nonce, now, &mut memory)?;
                 remember(&mut guard, &keys, &policy, &headers, now)?;
             }
         }
@@ -125,18 +126,20 @@ pub(crate) fn guard(report: &mut Report) -> Outcome {
     Ok(())
 }
 
-fn sign(
+fn sign<'m>(
     keys: &Keys,
     device: &DeviceId,
     nonce: &Nonce,
     now: Timestamp,
-) -> Outcome<HeaderInstructions> {
+    memory: &'m mut [u8],
+) -> Outcome<HeaderInstructions<'m>> {
     let request = RequestToSign::new(device, Method::Get, Target::parse("/config")?);
     Ok(sign_request(
         keys,
         &request,
         Validity::window(now, 300),
         nonce,
+        memory,
     )?)
 }
 
@@ -144,7 +147,7 @@ fn remember(
     guard: &mut BoundedReplayGuard,
     keys: &Keys,
     policy: &RequestPolicy,
-    headers: &HeaderInstructions,
+    headers: &HeaderInstructions<'_>,
     now: Timestamp,
 ) -> Outcome {
     let fields = headers.fields();
@@ -215,7 +218,14 @@ impl Fleet {
         for (number, device) in self.ids.iter().cycle().take(count).enumerate() {
             let request = RequestToSign::new(device, Method::Get, parsed).version(&self.version);
             let validity = Validity::Challenge(challenge);
-            let headers = sign_request(&self.keys, &request, validity, &nonce(round, number))?;
+            let mut memory = [0; HeaderInstructions::MAX_LEN];
+            let headers = sign_request(
+                &self.keys,
+                &request,
+                validity,
+                &nonce(round, number),
+                &mut memory,
+            )?;
             let mut text = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n");
             for (name, value) in headers.fields() {
                 text.extend([name, ": ", value, "\r\n"]);

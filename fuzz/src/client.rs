@@ -2,9 +2,9 @@
 
 use providore_client::{
     BorrowedHead, Config, ConfigOutcome, Device, EntityTag, Error, Exchange, FirmwareCheck,
-    FirmwareDownload, FirmwareOutcome, ImageCheck, Moment, ServerAddress,
+    FirmwareDownload, FirmwareOutcome, ImageCheck, Moment, Request, ServerAddress,
 };
-use providore_sign::{Refusal, SoftwareKey, original::ResponseSigner};
+use providore_sign::{HeaderInstructions, Refusal, SoftwareKey, original::ResponseSigner};
 use providore_wire::{Dialect, Target, Timestamp};
 
 /// Entity tags: kept as sent, or not used.
@@ -86,7 +86,8 @@ impl Answer {
         };
         let mut signer = ResponseSigner::begin(key(secret)).expect("begins");
         signer.update(body).expect("takes data");
-        let signed = signer.finish(now(), 900).expect("finishes");
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let signed = signer.finish(now(), 900, &mut memory).expect("finishes");
         let mut fields: Vec<(String, String)> = signed
             .fields()
             .map(|(name, value)| (name.into(), value.into()))
@@ -127,7 +128,14 @@ impl Answer {
 fn config(answer: &Answer, head: &BorrowedHead<'_>, chunk_len: usize) {
     let mut device = device();
     let tag = EntityTag::parse(b"\"5e3f\"").expect("a tag");
-    let exchange = Exchange::ask(Config::new().unless(&tag), &mut device, moment()).expect("signs");
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange = Exchange::ask(
+        Config::new().unless(&tag),
+        &mut device,
+        moment(),
+        &mut memory,
+    )
+    .expect("signs");
     let mut buffer = [0; 256];
     let outcome = exchange
         .receive(&mut device, head, &mut buffer, Some(now()))
@@ -152,7 +160,8 @@ fn firmware(answer: &Answer, head: &BorrowedHead<'_>, chunk_len: usize) {
     let mut device = device();
     let version = "2.0.0-rc.1+b:7 x".parse().expect("a version");
     let download = FirmwareDownload::new(version, ImageCheck::new(b"\xe9", 2, 200));
-    let exchange = Exchange::ask(download, &mut device, moment()).expect("signs");
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange = Exchange::ask(download, &mut device, moment(), &mut memory).expect("signs");
     let target = Target::parse(exchange.request().target()).expect("a target");
     let asked = target.version().expect("one version").expect("a version");
     let mut written = Vec::new();
@@ -176,7 +185,9 @@ fn firmware(answer: &Answer, head: &BorrowedHead<'_>, chunk_len: usize) {
 
 fn firmware_check(answer: &Answer, head: &BorrowedHead<'_>) {
     let mut device = device();
-    let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment()).expect("signs");
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange =
+        Exchange::ask(FirmwareCheck::new(), &mut device, moment(), &mut memory).expect("signs");
     let mut buffer = [0; 256];
     let outcome = exchange
         .receive(&mut device, head, &mut buffer, Some(now()))

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use providore_sign::{
-    BoundedReplayGuard, Refusal, ReplayGuard as _, ReplayLimits, SoftwareKey, Use,
+    BoundedReplayGuard, HeaderInstructions, Refusal, ReplayGuard as _, ReplayLimits, SoftwareKey,
+    Use,
     original::{ResponsePolicy, ResponseSigner, ResponseVerifier},
 };
 use providore_testkit::{PeripheralKey, with_verified};
@@ -23,7 +24,8 @@ pub fn response_verifier(data: &[u8]) {
     for chunk in body.chunks(usize::from(*sign_len) + 1) {
         signer.update(chunk).expect("takes data");
     }
-    let headers = signer.finish(created, 900).expect("finishes");
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = signer.finish(created, 900, &mut memory).expect("finishes");
     let mut fields: Vec<(String, Vec<u8>)> = headers
         .fields()
         .map(|(name, value)| (name.into(), value.into()))

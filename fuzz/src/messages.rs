@@ -1,7 +1,7 @@
 //! Heads of messages, and what is signed of them.
 
 use providore_sign::{
-    Freshness, MacKey as _, Refusal, SoftwareKey,
+    Freshness, HeaderInstructions, MacKey as _, Refusal, SoftwareKey,
     original::{RequestPolicy, RequestToSign, sign_request, verify_request},
 };
 use providore_wire::{
@@ -175,7 +175,9 @@ pub fn request_round_trip(data: &[u8]) {
         body,
     };
     let mut key = SoftwareKey::new(b"secret").expect("a key");
-    let headers = sign_request(&mut key, &request, created, lifetime_s).expect("signs");
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers =
+        sign_request(&mut key, &request, created, lifetime_s, &mut memory).expect("signs");
     let fields = headers
         .fields()
         .map(|(name, value)| (name, value.as_bytes()));

@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 use providore_client::{
-    BorrowedHead, Device, Exchange, Moment, NoticeFault, NoticePolicy, Notices, TimeCheck,
+    BorrowedHead, Device, Exchange, Moment, NoticeFault, NoticePolicy, Notices, Request, TimeCheck,
 };
 use providore_sign::{
-    SoftwareKey,
+    HeaderInstructions, SoftwareKey,
     notice::NoticeKey,
     signed::{Keys, ResponseToSign, sign_response},
 };
@@ -113,7 +113,9 @@ fn heard() -> Device<SoftwareKey> {
             clock: Some(created),
             nonce: [7; 16],
         };
-        let exchange = Exchange::ask(TimeCheck::new(), &mut device, moment).expect("asks");
+        let mut memory = [0; Request::MAX_LEN];
+        let exchange =
+            Exchange::ask(TimeCheck::new(), &mut device, moment, &mut memory).expect("asks");
         let request = exchange.request();
         let sent: Vec<_> = request.fields().map(|(n, v)| (n, v.as_bytes())).collect();
         let target = Target::parse(request.target()).expect("a target");
@@ -128,7 +130,8 @@ fn heard() -> Device<SoftwareKey> {
             created,
         };
         let keys = Keys::derive(&mut SoftwareKey::new(SECRET).expect("a key")).expect("derives");
-        let headers = sign_response(&keys, &question, &answer).expect("signs");
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = sign_response(&keys, &question, &answer, &mut memory).expect("signs");
         let fields: Vec<_> = headers.fields().map(|(n, v)| (n, v.as_bytes())).collect();
         let head = BorrowedHead {
             status: 204,

@@ -13,7 +13,7 @@ use providore_server_core::{
     json_files::{JsonStore, Layout, LoadError},
 };
 use providore_sign::{
-    SoftwareKey,
+    HeaderInstructions, SoftwareKey,
     original::{RequestToSign, ResponsePolicy, ResponseVerifier, sign_request},
 };
 use providore_wire::{
@@ -151,7 +151,8 @@ fn ask_signed(server: &Server<MemoryStore>, method: Method, request: &Request<'_
         body,
     };
     let mut key = SoftwareKey::new(SECRET).expect("a key");
-    let headers = sign_request(&mut key, &to_sign, now, 900).expect("signs");
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = sign_request(&mut key, &to_sign, now, 900, &mut memory).expect("signs");
     let mut fields: Vec<(&str, &[u8])> = headers
         .fields()
         .map(|(name, value)| (name, value.as_bytes()))

@@ -6,7 +6,7 @@ use providore_server_core::{
     Response, Server, Settings, Start,
 };
 use providore_sign::{
-    SoftwareKey,
+    HeaderInstructions, SoftwareKey,
     content_coding::decode_in_place,
     signed::{Keys, RequestToSign, ResponseVerifier, Validity, sign_request},
 };
@@ -155,7 +155,15 @@ fn sign(
     }
     let body = text("content-type", 64).map_or(&b""[..], |_| body);
     let nonce = Nonce::new([6; Nonce::LEN]);
-    let headers = sign_request(&keys(), &request, Validity::window(now(), 300), &nonce).ok()?;
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = sign_request(
+        &keys(),
+        &request,
+        Validity::window(now(), 300),
+        &nonce,
+        &mut memory,
+    )
+    .ok()?;
     let ours = headers
         .fields()
         .map(|(name, value)| (name.into(), value.into()));

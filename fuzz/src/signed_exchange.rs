@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use providore_sign::{
-    BoundedReplayGuard, ReplayGuard as _, ReplayLimits, SoftwareKey, Use,
+    BoundedReplayGuard, HeaderInstructions, ReplayGuard as _, ReplayLimits, SoftwareKey, Use,
     signed::{
         ChallengeKey, Keys, RequestPolicy, RequestToSign, ResponseToSign, ResponseVerifier,
         Validity, sign_request, sign_response, verify_request,
@@ -149,7 +149,14 @@ impl World {
         };
         let mut nonce = [0; Nonce::LEN];
         nonce[0] = u8::try_from(self.asked.len()).expect("few questions");
-        let headers = sign_request(&device.keys, &request, validity, &Nonce::new(nonce));
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = sign_request(
+            &device.keys,
+            &request,
+            validity,
+            &Nonce::new(nonce),
+            &mut memory,
+        );
         let headers = headers.expect("a software key signs");
         self.asked.push(Asked {
             device,
@@ -242,7 +249,8 @@ impl World {
         };
         let target = Target::parse(&asked.message.target).expect("ours");
         let head = request_head(&asked.message, &target).expect("ours");
-        let headers = sign_response(&asked.device.keys, &head.question(), &response);
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = sign_response(&asked.device.keys, &head.question(), &response, &mut memory);
         let headers = headers.expect("a software key signs");
         let all = owned(fields.into_iter().chain(headers.fields()));
         self.answers.push(Answer {

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use providore_sign::{
-    MacKey as _, Refusal, SoftwareKey,
+    HeaderInstructions, MacKey as _, Refusal, SoftwareKey,
     signed::{
         ChallengeKey, Keys, RequestPolicy, RequestToSign, ResponseToSign, ResponseVerifier,
         Validity, sign_request, sign_response, verify_request,
@@ -269,7 +269,8 @@ fn round_trip(method: Method, target: Target<'_>, fields: &Fields<'_>, body: &[u
         None => Validity::Challenge(&challenge),
     };
     let nonce = Nonce::new([5; Nonce::LEN]);
-    let Ok(headers) = sign_request(&KEYS, &request, validity, &nonce) else {
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let Ok(headers) = sign_request(&KEYS, &request, validity, &nonce, &mut memory) else {
         return;
     };
     let shown = headers
@@ -402,7 +403,7 @@ fn read_response(
     let head = ResponseHead::parse(read.status(), question, signed).expect("another signature");
     let verdict = heard(&head, question, body, &KEYS);
     let expected = match head.content_digest() {
-        Some(digest) if *digest != sha256(body) => Err(Refusal::WrongDigest),
+        Some(digest) if digest != sha256(body) => Err(Refusal::WrongDigest),
         None if !body.is_empty() => Err(Refusal::BodyNotCovered),
         _ => Ok(body.len() as u64),
     };
@@ -481,7 +482,8 @@ fn answer_round_trip(status: u16, question: &Question<'_>, fields: &Fields<'_>, 
         challenge: &challenge,
         created: now(),
     };
-    let Ok(headers) = sign_response(&KEYS, question, &response) else {
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let Ok(headers) = sign_response(&KEYS, question, &response, &mut memory) else {
         return;
     };
     let more = headers
@@ -490,7 +492,7 @@ fn answer_round_trip(status: u16, question: &Question<'_>, fields: &Fields<'_>, 
     let all = fields.iter().copied().chain(more);
     let head = ResponseHead::parse(status, question, all).expect("what we write");
     assert_eq!((head.status(), head.created()), (status, now()));
-    assert_eq!(head.challenge(), Some(&challenge));
+    assert_eq!(head.challenge().as_ref(), Some(&challenge));
     let verdict = heard(&head, question, body, &KEYS);
     assert_eq!(verdict, Ok(body.len() as u64));
     assert_only_for(&head, question, body);

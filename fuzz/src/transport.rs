@@ -13,7 +13,7 @@ use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use embedded_nal_async::TcpConnect;
 use providore_client::{
     Body as _, Device, Exchange, FirmwareCheck, Head as _, Moment, NalSettings, NalTransport,
-    NoNames, Transport as _, TransportError,
+    NoNames, Request, Transport as _, TransportError,
 };
 use providore_sign::SoftwareKey;
 use providore_wire::{Dialect, Timestamp};
@@ -64,7 +64,9 @@ fn receive(said: &[u8], piece: usize, room: usize) -> Result<Answer, String> {
         clock: Timestamp::from_unix(1_767_323_045),
         nonce: [7; 16],
     };
-    let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment).expect("signs");
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange =
+        Exchange::ask(FirmwareCheck::new(), &mut device, moment, &mut memory).expect("signs");
     let server = Server {
         said,
         piece,

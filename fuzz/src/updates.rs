@@ -29,7 +29,7 @@ fn check_state(state: &UpdateState, record: &[u8]) {
     assert_eq!(state.encode(), record);
     assert!(state.failed().is_none_or(|(_, tries)| tries > 0));
     if let UpdatePhase::Ended { reason, .. } = state.phase() {
-        assert!(reason.as_str().len() <= providore_client::Reason::MAX_LEN);
+        assert!(reason.len() <= UpdateState::MAX_REASON);
     }
 }
 
@@ -97,14 +97,14 @@ pub fn update_agent(data: &[u8]) {
     for _ in 0..8 {
         bench.start(1);
         floor = check_device(&mut bench, floor);
-        if floor == 3 && *bench.state().phase() == UpdatePhase::Idle {
+        if floor == 3 && bench.state().phase() == UpdatePhase::Idle {
             break;
         }
     }
     let given_up = bench.state().failed() == Some((3, UpdateState::MAX_TRIES));
     assert!(floor == 3 || given_up, "{:#?}", bench.events);
     assert_ne!(bench.slot_state(), SlotState::OnTrial);
-    assert_eq!(*bench.state().phase(), UpdatePhase::Idle);
+    assert_eq!(bench.state().phase(), UpdatePhase::Idle);
 }
 
 fn check_device(bench: &mut Bench<MemoryParts>, before: u64) -> u64 {

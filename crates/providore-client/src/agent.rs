@@ -3,12 +3,14 @@
 mod ask;
 mod certificate;
 mod config;
+#[cfg(feature = "config-trial")]
 mod config_trial;
 mod error;
 mod event;
 mod firmware;
 mod report;
 mod rest;
+#[cfg(feature = "secret-rotation")]
 mod secret;
 mod settings;
 #[cfg(feature = "certificates")]
@@ -22,17 +24,18 @@ pub use certificate::CertificateStep;
 #[cfg(feature = "certificates")]
 pub use certificate::{CertificateFault, Identity};
 pub use config::ConfigStep;
+#[cfg(feature = "config-trial")]
 pub use config_trial::{ConfigTrial, ConfigUse};
 pub use error::AgentError;
 pub use event::{Event, Step};
 pub use firmware::FirmwareStep;
+#[cfg(feature = "secret-rotation")]
 pub use secret::SecretStep;
-use secret::Secrets;
 pub use settings::{Buffers, Settings};
 #[cfg(feature = "update")]
 pub use update::{Boot, FirmwareFault};
 
-use crate::{Device, EntityTag, Error, Notices, Parts, ServerAddress};
+use crate::{Device, EntityTag, Error, Parts};
 use providore_wire::FirmwareVersion;
 
 /// Runs the operations on a [`Platform`](crate::Platform), one after the other.
@@ -59,17 +62,23 @@ pub struct Agent<'b, K, P> {
     report: Option<&'b mut dyn FnMut(&Event<'_>)>,
     #[cfg(feature = "certificates")]
     identity: Option<Identity<'b>>,
-    server: Option<ServerAddress>,
+    /// Whether the locator's current candidate is asked on, and not the next.
+    keeps_server: bool,
     /// Whether the locator was told what was good before the start.
     recalled: bool,
     tag: Option<EntityTag>,
-    on_trial: Option<FirmwareVersion>,
+    /// The firmware version that the server named last.
+    offered: Option<FirmwareVersion>,
+    /// Whether that has been committed and waits for a restart.
+    on_trial: bool,
     #[cfg(feature = "update")]
     update: update::Update<'b>,
     /// Whether the attempt under way brought something that the next one need not bring again.
     moved: bool,
-    secrets: Secrets,
-    notices: Notices,
+    #[cfg(feature = "secret-rotation")]
+    secrets: secret::Secrets,
+    #[cfg(feature = "notices")]
+    notices: crate::Notices,
     failures: u32,
     owed_ms: u64,
 }
@@ -87,13 +96,15 @@ pub struct Day {
     /// The firmware.
     pub firmware: Option<FirmwareStep>,
     /// The secret.
+    #[cfg(feature = "secret-rotation")]
     pub secret: Option<SecretStep>,
 }
 
 impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     /// An agent that has not asked anything yet.
     pub fn new(device: Device<K>, platform: P, settings: Settings, buffers: Buffers<'b>) -> Self {
-        let notices = Notices::new(settings.notices);
+        #[cfg(feature = "notices")]
+        let notices = crate::Notices::new(settings.notices);
         Self {
             device,
             platform,
@@ -102,14 +113,17 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             report: None,
             #[cfg(feature = "certificates")]
             identity: None,
-            server: None,
+            keeps_server: false,
             recalled: false,
             tag: None,
-            on_trial: None,
+            offered: None,
+            on_trial: false,
             #[cfg(feature = "update")]
             update: update::Update::default(),
             moved: false,
-            secrets: Secrets::default(),
+            #[cfg(feature = "secret-rotation")]
+            secrets: secret::Secrets::default(),
+            #[cfg(feature = "notices")]
             notices,
             failures: 0,
             owed_ms: 0,
@@ -146,6 +160,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             config: self.config_of_the_day().await,
             certificate: self.certificate_of_the_day().await,
             firmware: self.firmware_of_the_day().await,
+            #[cfg(feature = "secret-rotation")]
             secret: self.secret_of_the_day().await,
         }
     }
@@ -169,7 +184,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     /// What a day is that begins with firmware on trial; `None` if it goes on as any other.
     #[cfg(feature = "update")]
     async fn trial_of_the_day(&mut self) -> Option<Day> {
-        if !self.has_authors() || self.on_trial.is_some() {
+        if !self.has_authors() || self.on_trial {
             return None;
         }
         let attempt = async |agent: &mut Self| agent.go_through_trial().await;
@@ -182,6 +197,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             config: None,
             certificate: None,
             firmware,
+            #[cfg(feature = "secret-rotation")]
             secret: None,
         })
     }
@@ -237,6 +253,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         self.persist(Step::Firmware, attempt).await
     }
 
+    #[cfg(feature = "secret-rotation")]
     async fn secret_of_the_day(&mut self) -> Option<SecretStep> {
         if !self.settings.secret || self.device.session().is_none() {
             return None;
@@ -289,7 +306,6 @@ const MAX_WAITS: u32 = 8;
 impl<K, P> core::fmt::Debug for Agent<'_, K, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Agent")
-            .field("server", &self.server)
             .field("failures", &self.failures)
             .finish_non_exhaustive()
     }

@@ -73,7 +73,7 @@ impl Question for CertificateRequest<'_> {
         Method::Post
     }
 
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         target_of(Route::CertificateRequest)
     }
 
@@ -84,7 +84,7 @@ impl Question for CertificateRequest<'_> {
 }
 
 impl Question for CurrentCertificate {
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         target_of(Route::Certificate)
     }
 }

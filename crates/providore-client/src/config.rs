@@ -99,7 +99,7 @@ impl<'b> VerifiedConfig<'b> {
 }
 
 impl Question for Config<'_> {
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         target_of(Route::Config)
     }
 

@@ -4,18 +4,19 @@
 mod original;
 mod signed;
 
+#[cfg(feature = "notices")]
+use providore_sign::notice::NoticeKey;
 #[cfg(feature = "original")]
 use providore_sign::original::ResponsePolicy;
-use providore_sign::{
-    HeaderInstructions, KeyError, MacKey, Refusal, notice::NoticeKey, signed as sign,
-};
+use providore_sign::{KeyError, MacKey, Refusal, signed as sign};
 use providore_wire::{DeviceId, Dialect, FirmwareVersion, Target, Timestamp};
 
-use original::{Original, OriginalVerifier};
+use original::{Original, OriginalVerifier, SignedAt};
+#[cfg(feature = "secret-rotation")]
 pub(crate) use signed::RECORD_LEN;
 
 use crate::{Error, Head, Moment, exchange::sealed::Question, head::Told};
-use signed::{Session, SignedWith};
+use signed::{Lines, Session, SignedWith};
 
 /// Who asks: id, running firmware, keys, dialect, and which answers are accepted.
 ///
@@ -50,12 +51,12 @@ enum Voice<K> {
 }
 
 /// How a question was signed: what its answer has to fit.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Asked(How);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum How {
-    Original { at: Timestamp },
+    Original(SignedAt),
     Signed(SignedWith),
 }
 
@@ -139,6 +140,7 @@ impl<K: MacKey> Device<K> {
     ///
     /// # Errors
     /// [`KeyError::SecretLength`]; [`KeyError::Hardware`] in the `Original` dialect.
+    #[cfg(feature = "secret-rotation")]
     pub fn set_next_secret(&mut self, secret: &[u8]) -> Result<(), KeyError> {
         let Self { id, voice, .. } = self;
         voice.session().ok_or(NO_ROTATION)?.set_next(secret, id)
@@ -154,6 +156,7 @@ impl<K: MacKey> Device<K> {
     }
 
     /// Keeps to the present secret: the server took the next one back.
+    #[cfg(feature = "secret-rotation")]
     pub fn forget_next_secret(&mut self) {
         if let Some(session) = self.session() {
             session.forget_next();
@@ -164,6 +167,7 @@ impl<K: MacKey> Device<K> {
     ///
     /// # Errors
     /// As [`set_next_secret`](Self::set_next_secret).
+    #[cfg(feature = "secret-rotation")]
     pub fn set_secret(&mut self, secret: &[u8]) -> Result<(), KeyError> {
         let Self { id, voice, .. } = self;
         voice.session().ok_or(NO_ROTATION)?.set(secret, id)
@@ -174,18 +178,20 @@ impl<K: MacKey> Device<K> {
         self.voice.session()
     }
 
-    pub(crate) fn sign(
+    /// Signs a question: all header fields of the request, as lines at the beginning of `memory`.
+    pub(crate) fn sign<'m>(
         &mut self,
         question: &dyn Question,
         target: &Target<'_>,
         moment: Moment,
-    ) -> Result<(HeaderInstructions, Asked), Error> {
+        memory: &'m mut [u8],
+    ) -> Result<(&'m str, Asked), Error> {
         let Self { id, version, voice } = self;
         match voice {
             Voice::Original(original) => {
-                let at = moment.clock.ok_or(Error::ClockNotSet)?;
-                let headers = original.sign((id, version), question, target, at)?;
-                Ok((headers, Asked(How::Original { at })))
+                let (of, what) = ((&*id, &*version), (question, target));
+                let signed = original.sign(of, what, moment.clock, memory);
+                signed.map(|(lines, at)| (lines, Asked(How::Original(at))))
             }
             Voice::Signed(session) => {
                 let mut request = sign::RequestToSign::new(id, question.method(), *target);
@@ -199,8 +205,8 @@ impl<K: MacKey> Device<K> {
                 if let Some((range, tag)) = question.part() {
                     request = request.range(range).if_range(tag.as_str());
                 }
-                let (headers, how) = session.sign(&request, moment)?;
-                Ok((headers, Asked(How::Signed(how))))
+                let (lines, how) = session.sign(&request, moment, memory)?;
+                Ok((lines, Asked(How::Signed(how))))
             }
         }
     }
@@ -209,18 +215,19 @@ impl<K: MacKey> Device<K> {
     pub(crate) fn open<'a, H: Head>(
         &'a mut self,
         (question, target): (&dyn Question, &Target<'_>),
-        asked: Asked,
+        asked: &Asked,
         head: &'a H,
         clock: Option<Timestamp>,
     ) -> Result<(Verifier<'a, K>, Told<'a>), Error> {
-        match (&mut self.voice, asked.0) {
-            (Voice::Original(original), How::Original { at }) => {
-                let (verifier, told) = original.open(at, head, clock)?;
+        match (&mut self.voice, &asked.0) {
+            (Voice::Original(original), How::Original(at)) => {
+                let (verifier, told) = original.open(*at, head, clock)?;
                 Ok((Verifier::Original(verifier), told))
             }
             (Voice::Signed(session), How::Signed(how)) => {
                 let question = (&self.id, question.method(), target);
-                let (verifier, told) = session.open(question, how, head, clock)?;
+                let lines = Lines::of(head)?;
+                let (verifier, told) = session.open(question, how, &lines, clock)?;
                 Ok((Verifier::Signed(verifier, session.keys()), told))
             }
             // The answer to a question of another device.
@@ -229,6 +236,7 @@ impl<K: MacKey> Device<K> {
     }
 }
 
+#[cfg(feature = "notices")]
 impl<K> Device<K> {
     /// The key of notices, and the time of the server's last answer. Only in the `Signed` dialect.
     pub(crate) fn notices(&self) -> Option<(&NoticeKey, Option<Timestamp>)> {
@@ -245,13 +253,6 @@ impl<K> Voice<K> {
             Self::Original(_) => None,
             Self::Signed(session) => Some(session),
         }
-    }
-}
-
-impl Asked {
-    /// Whether the signature's headers are all that the request has: they cover the others.
-    pub(crate) const fn is_complete(self) -> bool {
-        matches!(self.0, How::Signed(_))
     }
 }
 
@@ -284,4 +285,5 @@ impl<'a, K: MacKey> Verifier<'a, K> {
 
 const UNSPOKEN: KeyError = KeyError::Hardware("this version does not speak the dialect");
 
+#[cfg(feature = "secret-rotation")]
 const NO_ROTATION: KeyError = KeyError::Hardware("the dialect has no way to replace a secret");

@@ -37,6 +37,7 @@ use crate::{Entropy, Locator, ServerAddress};
 #[derive(Debug)]
 pub struct DnsSd<'b, M, E> {
     search: Search,
+    current: Option<ServerAddress>,
     multicast: M,
     entropy: E,
     buffer: &'b mut [u8],
@@ -48,6 +49,7 @@ impl<'b, M: Multicast, E: Entropy> DnsSd<'b, M, E> {
     pub fn new(multicast: M, mut entropy: E, buffer: &'b mut [u8]) -> Self {
         Self {
             search: Search::new(&mut entropy),
+            current: None,
             multicast,
             entropy,
             buffer,
@@ -96,10 +98,11 @@ impl<'b, M: Multicast, E: Entropy> DnsSd<'b, M, E> {
 }
 
 impl<M: Multicast, E: Entropy> Locator for DnsSd<'_, M, E> {
-    async fn next(&mut self) -> Option<ServerAddress> {
+    async fn next(&mut self) -> Option<&ServerAddress> {
+        self.current = None;
         loop {
             match self.search.step() {
-                SearchStep::Try(address) => return Some(address),
+                SearchStep::Try(address) => return Some(self.current.insert(address)),
                 SearchStep::RoundEnded => return None,
                 SearchStep::Listen { within_ms } => self.listen(within_ms).await,
                 SearchStep::Ask { first } => {
@@ -122,7 +125,12 @@ impl<M: Multicast, E: Entropy> Locator for DnsSd<'_, M, E> {
         self.search.recall(address);
     }
 
-    fn confirm(&mut self, address: &ServerAddress) -> bool {
-        self.search.confirm(address)
+    fn current(&self) -> Option<&ServerAddress> {
+        self.current.as_ref()
+    }
+
+    fn confirm(&mut self) -> bool {
+        let address = self.current.as_ref();
+        address.is_some_and(|address| self.search.confirm(address))
     }
 }

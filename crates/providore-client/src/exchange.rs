@@ -5,7 +5,7 @@
 //! ```
 
 use providore_sign::{HeaderInstructions, KeyError, MacKey, content_coding::decode_in_place};
-use providore_wire::{Method, Target as Parsed, Text, Timestamp};
+use providore_wire::{FirmwareVersion, Method, Route, Target as Parsed, Timestamp};
 use zeroize::Zeroize as _;
 
 use crate::{
@@ -40,7 +40,7 @@ pub(crate) mod sealed {
         fn method(&self) -> Method {
             Method::Get
         }
-        fn target(&self) -> Target;
+        fn target(&self) -> Target<'_>;
         fn unless(&self) -> Option<&EntityTag> {
             None
         }
@@ -63,30 +63,70 @@ pub(crate) mod sealed {
     }
 }
 
-/// A target of ours: `/firmware?version=` and a version of 64 bytes, each escaped, is the longest.
-pub(crate) type Target = Text<224>;
+/// A target of ours: that of a route, or of an image of a version.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'q> {
+    pub(crate) route: Route,
+    pub(crate) version: Option<&'q FirmwareVersion>,
+}
+
+impl Target<'_> {
+    /// `/firmware?version=` and a version of 64 bytes, each escaped, is the longest.
+    const MAX_LEN: usize = 18 + 3 * FirmwareVersion::MAX_LEN;
+
+    /// As it is sent, at the beginning of `memory` if it has to be put together, and what is left.
+    fn write<'m>(&self, memory: &'m mut [u8]) -> Result<(&'m str, &'m mut [u8]), KeyError> {
+        let path = self.route.path();
+        let Some(version) = self.version else {
+            return Ok((path, memory));
+        };
+        let mut length = 0_usize;
+        let mut put = |piece: &[u8]| {
+            let free = memory.get_mut(length..).unwrap_or_default();
+            for (slot, byte) in free.iter_mut().zip(piece) {
+                *slot = *byte;
+            }
+            length = length.saturating_add(piece.len());
+        };
+        put(path.as_bytes());
+        put(b"?version=");
+        for byte in version.as_str().as_bytes() {
+            match byte {
+                b'+' => put(b"%2B"),
+                b':' => put(b"%3A"),
+                b' ' => put(b"%20"),
+                byte => put(core::slice::from_ref(byte)),
+            }
+        }
+        let (written, rest) = memory
+            .split_at_mut_checked(length)
+            .ok_or(KeyError::Memory)?;
+        let target = core::str::from_utf8(written).map_err(|_| KeyError::Message)?;
+        Ok((target, rest))
+    }
+}
 
 /// A request to send: everything that a transport needs beside the server's address.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     method: Method,
     target: &'a str,
-    signed: Option<&'a HeaderInstructions>,
-    unless: Option<&'a EntityTag>,
-    content_type: Option<&'static str>,
+    lines: &'a str,
     body: &'a [u8],
 }
 
 impl<'a> Request<'a> {
+    /// How much memory is always enough for target and header fields, in bytes: for each as long as
+    /// it may be. Most requests take less than half of it.
+    pub const MAX_LEN: usize = Target::MAX_LEN + HeaderInstructions::MAX_LEN;
+
     /// A request that is not signed, for what is public.
     #[cfg(feature = "certificates")]
     pub(crate) const fn public(target: &'a str) -> Self {
         Self {
             method: Method::Get,
             target,
-            signed: None,
-            unless: None,
-            content_type: None,
+            lines: "",
             body: b"",
         }
     }
@@ -106,10 +146,14 @@ impl<'a> Request<'a> {
     /// The header fields to set, names in lower case. `host` and `content-length` are the
     /// transport's.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        let signed = self.signed.into_iter().flat_map(HeaderInstructions::fields);
-        let unless = self.unless.map(|tag| ("if-none-match", tag.as_str()));
-        let kind = self.content_type.map(|kind| ("content-type", kind));
-        signed.chain(unless).chain(kind)
+        HeaderInstructions::fields_in(self.lines)
+    }
+
+    /// The same fields as they stand in a message of HTTP/1.1: each a name, a colon, a blank, a
+    /// value, and CR LF.
+    #[must_use]
+    pub const fn lines(&self) -> &'a str {
+        self.lines
     }
 
     /// The body; empty for a GET.
@@ -127,8 +171,8 @@ impl<'a> Request<'a> {
 /// [`Error::Unsigned`] and `challenged` is asked anew at once, and only once.
 ///
 /// ```
-/// # use providore_client::{BorrowedHead, Device, Exchange, FirmwareCheck, FirmwareOutcome, Moment};
-/// # use providore_sign::{SoftwareKey, signed::{self, Keys}};
+/// # use providore_client::{BorrowedHead, Device, Exchange, FirmwareCheck, FirmwareOutcome, Moment, Request};
+/// # use providore_sign::{HeaderInstructions, SoftwareKey, signed::{self, Keys}};
 /// # use providore_wire::{Dialect, Target, Timestamp, signed::{Challenge, RequestHead}};
 /// let key = SoftwareKey::new(b"32 random bytes of this device..")?;
 /// let (id, version) = ("d8fa0180".parse()?, "1.0.0".parse()?);
@@ -137,7 +181,8 @@ impl<'a> Request<'a> {
 /// // The clock may be wrong, or None; the nonce is fresh from a generator, every time.
 /// let clock = Timestamp::from_unix(12);
 /// let moment = Moment { clock, nonce: [7; 16] };
-/// let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment)?;
+/// let mut memory = [0; Request::MAX_LEN];
+/// let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment, &mut memory)?;
 /// let request = exchange.request(); // method, target, fields, body: send them
 /// assert_eq!(request.target(), "/firmware/check");
 ///
@@ -151,7 +196,8 @@ impl<'a> Request<'a> {
 /// #     challenge: &Challenge::parse(&[b'A'; 64])?,
 /// #     created: Timestamp::from_unix(1_767_323_045).ok_or("clock")?,
 /// # };
-/// # let headers = signed::sign_response(&keys, &asked.question(), &answer)?;
+/// # let mut memory = [0; HeaderInstructions::MAX_LEN];
+/// # let headers = signed::sign_response(&keys, &asked.question(), &answer, &mut memory)?;
 /// # let ours = headers.fields().map(|(n, v)| (n, v.as_bytes()));
 /// # let fields: Vec<_> = ours.chain(location).collect();
 /// let head = BorrowedHead { status: 302, fields: &fields }; // what came back
@@ -164,29 +210,33 @@ impl<'a> Request<'a> {
 /// ```
 #[derive(Debug)]
 #[must_use]
-pub struct Exchange<O> {
+pub struct Exchange<'m, O> {
     operation: O,
-    target: Target,
-    signed: HeaderInstructions,
+    target: &'m str,
+    lines: &'m str,
     asked: Asked,
 }
 
-impl<O: Operation> Exchange<O> {
-    /// Signs the question.
+impl<'m, O: Operation> Exchange<'m, O> {
+    /// Signs the question. Its target and header fields are written to `memory`, of which
+    /// [`Request::MAX_LEN`] bytes always suffice; it is free again when the head of the answer has
+    /// been taken.
     ///
     /// # Errors
-    /// [`Error::Key`]; [`Error::ClockNotSet`] and [`Error::NotInDialect`] in the `Original` dialect.
+    /// [`Error::Key`], with [`KeyError::Memory`] if that is too short; [`Error::ClockNotSet`] and
+    /// [`Error::NotInDialect`] in the `Original` dialect.
     pub fn ask<K: MacKey>(
         operation: O,
         device: &mut Device<K>,
         moment: Moment,
+        memory: &'m mut [u8],
     ) -> Result<Self, Error> {
-        let target = operation.target();
-        let (signed, asked) = device.sign(&operation, &parsed(&target)?, moment)?;
+        let (target, memory) = operation.target().write(memory)?;
+        let (lines, asked) = device.sign(&operation, &parsed(target)?, moment, memory)?;
         Ok(Self {
             operation,
             target,
-            signed,
+            lines,
             asked,
         })
     }
@@ -194,16 +244,11 @@ impl<O: Operation> Exchange<O> {
     /// The request to send.
     #[must_use]
     pub fn request(&self) -> Request<'_> {
-        let content = self.operation.content();
-        // What the signature covers is among the fields that it brings.
-        let beside = !self.asked.is_complete();
         Request {
             method: self.operation.method(),
-            target: self.target.as_str(),
-            signed: Some(&self.signed),
-            unless: self.operation.unless().filter(|_| beside),
-            content_type: content.filter(|_| beside).map(|(kind, _)| kind),
-            body: content.map_or(b"", |(_, body)| body),
+            target: self.target,
+            lines: self.lines,
+            body: self.operation.content().map_or(b"", |(_, body)| body),
         }
     }
 
@@ -224,9 +269,9 @@ impl<O: Operation> Exchange<O> {
         head: &'a impl Head,
         clock: Option<Timestamp>,
     ) -> Result<Opened<'a, K>, Error> {
-        let target = parsed(&self.target)?;
+        let target = parsed(self.target)?;
         let question: (&dyn sealed::Question, _) = (&self.operation, &target);
-        let (verifier, told) = device.open(question, self.asked, head, clock)?;
+        let (verifier, told) = device.open(question, &self.asked, head, clock)?;
         if told.covered && told.status == 200 && self.operation.is_secret() && !told.encrypted {
             return Err(BodyFault::NotEncrypted.into());
         }
@@ -257,11 +302,11 @@ impl<'a, K: MacKey> Opened<'a, K> {
 }
 
 /// Every target of ours can be parsed.
-fn parsed(target: &Target) -> Result<Parsed<'_>, KeyError> {
-    Ok(Parsed::parse(target.as_str())?)
+fn parsed(target: &str) -> Result<Parsed<'_>, KeyError> {
+    Ok(Parsed::parse(target)?)
 }
 
-impl<O: BufferedOperation> Exchange<O> {
+impl<O: BufferedOperation> Exchange<'_, O> {
     /// Takes the head of the answer, which arrived when the device's clock showed `clock`; its body
     /// will go to `buffer`, whose length is the limit.
     ///

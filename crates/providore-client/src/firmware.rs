@@ -52,7 +52,7 @@ pub enum FirmwareOutcome<'b> {
 }
 
 impl Question for FirmwareCheck {
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         target_of(Route::FirmwareCheck)
     }
 }
@@ -63,25 +63,77 @@ impl BufferedOperation for FirmwareCheck {
     type Outcome<'b> = FirmwareOutcome<'b>;
 
     fn conclude<'b>(self, answer: SignedAnswer<'_, 'b>) -> Result<FirmwareOutcome<'b>, Error> {
-        match answer.told.status {
-            204 => {
-                answer.without_body()?;
-                Ok(FirmwareOutcome::UpToDate)
+        let mut version = None;
+        let offer = read_offer(answer, &mut version)?;
+        Ok(match (offer, version) {
+            (Offer::Bare, Some(version)) => FirmwareOutcome::Offered(version),
+            (Offer::Described(manifest), Some(version)) => {
+                FirmwareOutcome::Described { version, manifest }
             }
-            200 | 302 => {
-                let told = answer.told;
-                let body = answer.body()?;
-                let same = |place: &&[u8]| told.covered || body.ends_with(place);
-                let location = told.location.filter(same);
-                let version = location.and_then(offered).ok_or(BodyFault::Location)?;
-                if told.covered && told.status == 200 && is_cose(told.content_type) {
-                    let manifest = body;
-                    return Ok(FirmwareOutcome::Described { version, manifest });
-                }
-                Ok(FirmwareOutcome::Offered(version))
-            }
-            _ => Err(answer.declined()),
+            _ => FirmwareOutcome::UpToDate,
+        })
+    }
+}
+
+/// Asks the same; the version goes to where it stays.
+#[cfg(feature = "update")]
+pub(crate) struct OfferCheck<'v>(pub(crate) &'v mut Option<FirmwareVersion>);
+
+/// What is offered beside the version.
+#[derive(Clone, Copy)]
+pub(crate) enum Offer<'b> {
+    /// Not even that.
+    Nothing,
+    /// The version alone.
+    Bare,
+    /// The manifest.
+    Described(&'b [u8]),
+}
+
+#[cfg(feature = "update")]
+impl Question for OfferCheck<'_> {
+    fn target(&self) -> Target<'_> {
+        target_of(Route::FirmwareCheck)
+    }
+}
+
+#[cfg(feature = "update")]
+impl Operation for OfferCheck<'_> {}
+
+#[cfg(feature = "update")]
+impl BufferedOperation for OfferCheck<'_> {
+    type Outcome<'b> = Offer<'b>;
+
+    fn conclude<'b>(self, answer: SignedAnswer<'_, 'b>) -> Result<Offer<'b>, Error> {
+        read_offer(answer, self.0)
+    }
+}
+
+fn read_offer<'b>(
+    answer: SignedAnswer<'_, 'b>,
+    version: &mut Option<FirmwareVersion>,
+) -> Result<Offer<'b>, Error> {
+    *version = None;
+    match answer.told.status {
+        204 => {
+            answer.without_body()?;
+            Ok(Offer::Nothing)
         }
+        200 | 302 => {
+            let told = answer.told;
+            let body = answer.body()?;
+            let same = |place: &&[u8]| told.covered || body.ends_with(place);
+            let location = told.location.filter(same);
+            *version = location.and_then(offered);
+            if version.is_none() {
+                return Err(BodyFault::Location.into());
+            }
+            if told.covered && told.status == 200 && is_cose(told.content_type) {
+                return Ok(Offer::Described(body));
+            }
+            Ok(Offer::Bare)
+        }
+        _ => Err(answer.declined()),
     }
 }
 
@@ -119,14 +171,14 @@ impl FirmwareDownload {
 }
 
 impl Question for FirmwareDownload {
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         image_target(&self.version)
     }
 }
 
 impl Operation for FirmwareDownload {}
 
-impl Exchange<FirmwareDownload> {
+impl Exchange<'_, FirmwareDownload> {
     /// Takes the head of the answer; the image follows in chunks.
     ///
     /// # Errors
@@ -164,26 +216,18 @@ impl<'a, K: MacKey> Opened<'a, K> {
     }
 }
 
-/// `/firmware?version=V`.
-fn image_target(version: &FirmwareVersion) -> Target {
-    let mut target = target_of(Route::Firmware);
-    // 18 bytes and three for each of at most 64 always fit.
-    let _ = target.push_str("?version=");
-    for character in version.as_str().chars() {
-        let _ = match character {
-            '+' => target.push_str("%2B"),
-            ':' => target.push_str("%3A"),
-            ' ' => target.push_str("%20"),
-            _ => target.push(character),
-        };
+/// The target of an image of a version.
+const fn image_target(version: &FirmwareVersion) -> Target<'_> {
+    Target {
+        route: Route::Firmware,
+        version: Some(version),
     }
-    target
 }
 
 /// The target of a route without query.
-pub(crate) fn target_of(route: Route) -> Target {
-    let mut target = Target::new();
-    // The longest route has 22 bytes.
-    let _ = target.push_str(route.path());
-    target
+pub(crate) const fn target_of(route: Route) -> Target<'static> {
+    Target {
+        route,
+        version: None,
+    }
 }

@@ -5,7 +5,7 @@
 //! traits that an application implements.
 //!
 //! ```
-//! # use providore_client::{BorrowedHead, Device, Error, Exchange, FirmwareCheck, Moment};
+//! # use providore_client::{BorrowedHead, Device, Error, Exchange, FirmwareCheck, Moment, Request};
 //! # use providore_sign::SoftwareKey;
 //! # use providore_wire::{Dialect, Timestamp};
 //! let key = SoftwareKey::new(b"32 random bytes of this device..")?;
@@ -15,7 +15,8 @@
 //! // The clock may be wrong, or None; the nonce is fresh from a generator, every time.
 //! let clock = Timestamp::from_unix(12);
 //! let moment = Moment { clock, nonce: [7; 16] };
-//! let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment)?;
+//! let mut memory = [0; Request::MAX_LEN];
+//! let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment, &mut memory)?;
 //! let request = exchange.request(); // method, target, fields, body: send them
 //! assert_eq!(request.target(), "/firmware/check");
 //!
@@ -52,16 +53,20 @@
 //! |---|---|
 //! | `any-spelling` | signatures in every spelling that RFC 9421 allows, on by default |
 //! | `original` | the dialect `Original`, on by default |
+//! | `config-trial` | another configuration is kept only once the server was reached with it, on by default |
+//! | `notices` | a notice of the server cuts a rest short, on by default |
+//! | `secret-rotation` | the agent takes another secret from its server, and keeps it, on by default |
 //! | `alloc` | errors of transports and stores keep their cause |
 //! | `certificates` | the agent's certificate step: request, chain check, renewal (needs an allocator) |
 //! | `embedded-nal` | `NalTransport`: plain HTTP over the TCP stack of a microcontroller |
 //! | `flash` | the module `flash`: storage and firmware slots on NOR flash, and a bootloader's decision |
+//! | `server-trusted-firmware` | an agent without authors installs what its server has signed, on by default |
 //! | `update` | firmware by an author's key: resumed, tried, rolled back, reported |
 //! | `memory` | the module `memory` (needs an allocator) |
 //! | `reqwest` | `ReqwestTransport` (needs `std` and tokio) |
 //! | `tokio` | `TokioMulticast` (needs `std` and tokio) |
 //!
-//! A small device leaves the first two out: docs/FOOTPRINT.md.
+//! A small device leaves those out that are on by default: docs/FOOTPRINT.md.
 #![no_std]
 
 #[cfg(feature = "alloc")]
@@ -86,6 +91,7 @@ mod image;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod moment;
+#[cfg(feature = "notices")]
 mod notices;
 mod platform;
 mod report;
@@ -99,14 +105,17 @@ mod tokio;
 #[cfg(feature = "update")]
 mod update;
 
+#[cfg(feature = "secret-rotation")]
+pub use agent::SecretStep;
 pub use agent::{
-    Agent, AgentError, Buffers, CertificateStep, ConfigStep, Day, Event, FirmwareStep, SecretStep,
-    Settings, Step,
+    Agent, AgentError, Buffers, CertificateStep, ConfigStep, Day, Event, FirmwareStep, Settings,
+    Step,
 };
 #[cfg(feature = "update")]
 pub use agent::{Boot, FirmwareFault};
 #[cfg(feature = "certificates")]
 pub use agent::{CertificateFault, Identity};
+#[cfg(feature = "config-trial")]
 pub use agent::{ConfigTrial, ConfigUse};
 pub use certificate::{CertificateRequest, CurrentCertificate, VerifiedPem};
 pub use config::{Config, ConfigOutcome, VerifiedConfig};
@@ -120,13 +129,16 @@ pub use firmware::{FirmwareCheck, FirmwareDownload, FirmwareOutcome, FirmwarePar
 pub use head::{BorrowedHead, EntityTag, Head};
 pub use image::{ImageCheck, ReceivingImage, VerifiedImage};
 pub use moment::Moment;
+#[cfg(feature = "notices")]
 pub use notices::{NoticeFault, NoticePolicy, Notices};
 pub use platform::{
-    AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, NoNotices,
-    NoticeSource, Parts, Platform, PlatformOf, Record, ServerAddress, SlotState, Storage,
-    StoreError, Transport, TransportError,
+    AddressError, AddressList, Answer, Body, Clock, FirmwareSlot, FixedAddress, Locator, Parts,
+    Platform, PlatformOf, Record, ServerAddress, SlotState, Storage, StoreError, Transport,
+    TransportError,
 };
-pub use report::{Outcome, Report, Subject};
+#[cfg(feature = "notices")]
+pub use platform::{NoNotices, NoticeSource};
+pub use report::{Outcome, Report, Subject, WrittenReport};
 #[cfg(feature = "reqwest")]
 pub use reqwest::{ReqwestSettings, ReqwestTransport};
 pub use retry::{Entropy, RetryPolicy};
@@ -135,4 +147,4 @@ pub use time::TimeCheck;
 #[cfg(feature = "tokio")]
 pub use tokio::TokioMulticast;
 #[cfg(feature = "update")]
-pub use update::{Reason, Release, UpdatePhase, UpdateState, UpdateStateError};
+pub use update::{Release, UpdatePhase, UpdateState, UpdateStateError};

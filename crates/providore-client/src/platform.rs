@@ -4,6 +4,7 @@ mod address;
 mod clock;
 mod error;
 mod locator;
+#[cfg(feature = "notices")]
 mod notice_source;
 mod slot;
 mod storage;
@@ -13,6 +14,7 @@ pub use address::{AddressError, ServerAddress};
 pub use clock::Clock;
 pub use error::{StoreError, TransportError};
 pub use locator::{AddressList, FixedAddress, Locator};
+#[cfg(feature = "notices")]
 pub use notice_source::{NoNotices, NoticeSource};
 pub use slot::{FirmwareSlot, SlotState};
 pub use storage::{Record, Storage};

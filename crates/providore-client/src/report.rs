@@ -8,26 +8,39 @@ use crate::{
     firmware::target_of,
 };
 
-/// Tells the server what became of something: a JSON object of at most 1024 bytes, written here.
+/// What became of something: a JSON object of at most 1024 bytes for the server.
 ///
-/// Only in the `Signed` dialect.
+/// Only in the `Signed` dialect. [`Agent::send_report`](crate::Agent::send_report) sends it; who asks
+/// without an agent writes it first.
 ///
 /// ```
-/// use providore_client::{Outcome, Report, Subject};
+/// use providore_client::{Outcome, Report, Subject, WrittenReport};
 ///
 /// let version = "1.2.0".parse()?;
 /// let report = Report::new(Subject::Firmware, Outcome::RolledBack, Some(&version), "no \"link\"");
+/// let mut memory = [0; WrittenReport::MAX_LEN];
+/// let written = report.write(&mut memory).ok_or("no room")?;
 /// assert_eq!(
-///     report.as_json(),
+///     written.as_json(),
 ///     r#"{"what":"firmware","outcome":"rolled-back","version":"1.2.0","reason":"no \"link\""}"#,
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 #[must_use]
-pub struct Report {
-    json: [u8; Self::MAX_LEN],
-    length: usize,
+pub struct Report<'r> {
+    what: Subject,
+    outcome: Outcome,
+    /// Empty without one.
+    version: &'r str,
+    reason: &'r str,
+}
+
+/// A [`Report`] as it is sent, in memory that the caller lent.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct WrittenReport<'m> {
+    json: &'m [u8],
 }
 
 /// What a [`Report`] is about.
@@ -80,10 +93,7 @@ impl Outcome {
     }
 }
 
-impl Report {
-    /// The longest report in bytes.
-    pub const MAX_LEN: usize = 1024;
-
+impl<'r> Report<'r> {
     /// The longest reason in characters; of a longer one this much is told.
     pub const MAX_REASON: usize = 256;
 
@@ -91,87 +101,152 @@ impl Report {
     pub fn new(
         what: Subject,
         outcome: Outcome,
-        version: Option<&FirmwareVersion>,
-        reason: &str,
+        version: Option<&'r FirmwareVersion>,
+        reason: &'r str,
     ) -> Self {
-        let mut report = Self {
-            json: [0; Self::MAX_LEN],
+        Self {
+            what,
+            outcome,
+            version: version.map_or("", FirmwareVersion::as_str),
+            reason,
+        }
+    }
+
+    /// What became of an update; `None` before its end.
+    #[cfg(feature = "update")]
+    pub(crate) fn of_update(state: &'r crate::UpdateState) -> Option<Self> {
+        Some(Self {
+            what: Subject::Firmware,
+            outcome: state.outcome()?,
+            version: state.version(),
+            reason: state.reason(),
+        })
+    }
+
+    /// Writes it at the beginning of `memory`, of which [`WrittenReport::MAX_LEN`] bytes are always
+    /// enough. A reason that does not fit is cut; `None` if all the rest does not fit either.
+    pub fn write<'m>(&self, memory: &'m mut [u8]) -> Option<WrittenReport<'m>> {
+        let length = self.write_json(memory)?;
+        memory.get(..length).map(WrittenReport::of)
+    }
+
+    /// How many bytes it takes.
+    #[inline(never)] // Its frame is not to last as long as the sending.
+    pub(crate) fn write_json(&self, memory: &mut [u8]) -> Option<usize> {
+        let longest = memory.len().min(WrittenReport::MAX_LEN);
+        let mut json = Pen {
+            memory: memory.get_mut(..longest)?,
             length: 0,
+            reserved: END.len(),
         };
-        for piece in [
-            "{\"what\":\"",
-            what.name(),
-            "\",\"outcome\":\"",
-            outcome.name(),
-        ] {
-            report.push(piece);
-        }
+        json.push("{\"what\":\"")?;
+        json.push(self.what.name())?;
+        json.push("\",\"outcome\":\"")?;
+        json.push(self.outcome.name())?;
         // No character of a version needs an escape.
-        if let Some(version) = version {
-            report.push("\",\"version\":\"");
-            report.push(version.as_str());
+        if !self.version.is_empty() {
+            json.push("\",\"version\":\"")?;
+            json.push(self.version)?;
         }
-        if !reason.is_empty() {
-            report.push("\",\"reason\":\"");
-            report.push_reason(reason);
+        if !self.reason.is_empty() {
+            json.push("\",\"reason\":\"")?;
+            json.push_reason(self.reason);
         }
-        report.push("\"}");
-        report
+        json.reserved = 0;
+        json.push(END)?;
+        Some(json.length)
+    }
+}
+
+/// Writes what fits.
+struct Pen<'m> {
+    memory: &'m mut [u8],
+    length: usize,
+    /// So much stays free.
+    reserved: usize,
+}
+
+impl Pen<'_> {
+    #[inline(never)] // Everything is written through it.
+    fn push(&mut self, piece: &str) -> Option<()> {
+        let length = self.length.checked_add(piece.len())?;
+        let needed = length.checked_add(self.reserved)?;
+        let room = self.memory.get_mut(..needed)?.get_mut(self.length..)?;
+        for (slot, byte) in room.iter_mut().zip(piece.as_bytes()) {
+            *slot = *byte;
+        }
+        self.length = length;
+        Some(())
     }
 
     fn push_reason(&mut self, reason: &str) {
-        let mut left = MAX_REASON_BYTES;
-        for character in reason.chars().take(Self::MAX_REASON) {
-            let character = if character.is_control() {
-                ' '
-            } else {
-                character
-            };
-            let Some(rest) = left.checked_sub(character.len_utf8()) else {
-                break;
+        let (mut characters, mut left) = (Report::MAX_REASON, MAX_REASON_BYTES);
+        plain_characters(reason, &mut |character| {
+            let Some(rest) = left.checked_sub(character.len()) else {
+                return false;
             };
             left = rest;
-            if matches!(character, '"' | '\\') {
-                self.push("\\");
-            }
-            self.push(character.encode_utf8(&mut [0; 4]));
-        }
-    }
-
-    /// Bounded as above all of it fits.
-    fn push(&mut self, piece: &str) {
-        let room = self.json.get_mut(self.length..).unwrap_or_default();
-        if let Some(room) = room.get_mut(..piece.len()) {
-            room.copy_from_slice(piece.as_bytes());
-            self.length = self.length.saturating_add(piece.len());
-        }
-    }
-
-    /// What is sent.
-    #[must_use]
-    pub fn as_json(&self) -> &str {
-        core::str::from_utf8(self.bytes()).unwrap_or_default()
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.json.get(..self.length).unwrap_or_default()
+            let Some(rest) = characters.checked_sub(1) else {
+                return false;
+            };
+            characters = rest;
+            let escaped = match character {
+                "\"" => "\\\"",
+                "\\" => "\\\\",
+                plain => plain,
+            };
+            self.push(escaped).is_some()
+        });
     }
 }
+
+/// One character after the other, as long as they are wanted, with a blank for each that controls.
+#[inline(never)] // Two callers.
+pub(crate) fn plain_characters(text: &str, take: &mut dyn FnMut(&str) -> bool) {
+    for character in text.chars() {
+        let character = if character.is_control() {
+            ' '
+        } else {
+            character
+        };
+        if !take(character.encode_utf8(&mut [0; 4])) {
+            return;
+        }
+    }
+}
+
+const END: &str = "\"}";
 
 /// With 256 of these bytes escaped and all other members at their longest, below 1024.
 const MAX_REASON_BYTES: usize = 512;
 
-impl Question for Report {
+impl<'m> WrittenReport<'m> {
+    /// The longest report in bytes.
+    pub const MAX_LEN: usize = 1024;
+
+    /// Of bytes that [`Report::write_json`] has written.
+    pub(crate) const fn of(json: &'m [u8]) -> Self {
+        Self { json }
+    }
+
+    /// What is sent.
+    #[must_use]
+    pub fn as_json(&self) -> &'m str {
+        core::str::from_utf8(self.json).unwrap_or_default()
+    }
+}
+
+impl Question for WrittenReport<'_> {
     fn method(&self) -> Method {
         Method::Post
     }
 
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         target_of(Route::Report)
     }
 
     fn content(&self) -> Option<(&'static str, &[u8])> {
-        Some(("application/json", self.bytes()))
+        Some(("application/json", self.json))
     }
 
     fn is_signed_only(&self) -> bool {
@@ -179,9 +254,9 @@ impl Question for Report {
     }
 }
 
-impl Operation for Report {}
+impl Operation for WrittenReport<'_> {}
 
-impl BufferedOperation for Report {
+impl BufferedOperation for WrittenReport<'_> {
     type Outcome<'b> = ();
 
     fn conclude(self, answer: SignedAnswer<'_, '_>) -> Result<(), Error> {
@@ -198,7 +273,9 @@ mod tests {
     use super::*;
 
     fn check(reason: &str, expected: &str) {
+        let mut memory = [0; WrittenReport::MAX_LEN];
         let report = Report::new(Subject::Config, Outcome::Failed, None, reason);
+        let report = report.write(&mut memory).unwrap();
         let reason = match expected {
             "" => alloc::string::String::new(),
             text => alloc::format!(",\"reason\":\"{text}\""),
@@ -224,7 +301,28 @@ mod tests {
         let (what, outcome) = (Subject::Certificate, Outcome::RolledBack);
         for reason in [&reason, &"\\".repeat(256)] {
             let report = Report::new(what, outcome, Some(&version), reason);
-            assert!(report.as_json().ends_with("\"}"), "{report:?}");
+            let mut memory = [0; WrittenReport::MAX_LEN];
+            let written = report.write(&mut memory).unwrap();
+            let json = written.as_json();
+            assert!(json.ends_with("\"}"), "{json}");
+            assert_eq!(json.matches('\\').count() % 2, 0, "{json}");
         }
+    }
+
+    #[test]
+    fn in_little_room_the_reason_is_cut() {
+        let report = Report::new(Subject::Device, Outcome::Failed, None, "a\"\u{1f600}b");
+        let least = "{\"what\":\"device\",\"outcome\":\"failed\",\"reason\":\"\"}".len();
+        for (more, reason) in ["", "a", "a", "a\\\""].into_iter().enumerate() {
+            let mut memory = [0; 100];
+            let memory = memory.get_mut(..least + more).unwrap();
+            let json = report.write(memory).unwrap();
+            assert!(
+                json.as_json().ends_with(&alloc::format!(":\"{reason}\"}}")),
+                "{json:?}"
+            );
+        }
+        assert!(report.write(&mut [0; 30]).is_none());
+        assert!(report.write(&mut []).is_none());
     }
 }

@@ -1,5 +1,8 @@
 //! How long to wait: what the server asks for, and what is added to it.
 
+#[cfg(feature = "any-spelling")]
+mod date;
+
 use providore_wire::Timestamp;
 
 /// Randomness: it makes the nonces of requests, and spreads devices in time.
@@ -94,73 +97,20 @@ pub(crate) fn below(bound: u64, entropy: &mut (impl Entropy + ?Sized)) -> u64 {
 }
 
 /// What `Retry-After` (RFC 9110 section 10.2.3) says, in seconds from now; `None` if it is not
-/// there or not readable, or a date while nobody knows the time.
+/// there or not readable, or a date while nobody knows the time. A device without the feature
+/// `any-spelling` reads seconds alone, as a providore server writes them.
 pub(crate) fn after(value: Option<&[u8]>, now: Option<Timestamp>) -> Option<u32> {
     let value = value?;
     if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
         return number(value, u32::MAX);
     }
-    let seconds = http_date(value)?.seconds_since(now?).max(0);
-    Some(u32::try_from(seconds).unwrap_or(u32::MAX))
-}
-
-/// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that senders may write today.
-fn http_date(value: &[u8]) -> Option<Timestamp> {
-    let [
-        _,
-        _,
-        _,
-        b',',
-        b' ',
-        d0,
-        d1,
-        b' ',
-        m0,
-        m1,
-        m2,
-        b' ',
-        y0,
-        y1,
-        y2,
-        y3,
-        b' ',
-        clock @ ..,
-    ] = value
-    else {
-        return None;
-    };
-    let [h0, h1, b':', i0, i1, b':', s0, s1, b' ', b'G', b'M', b'T'] = clock else {
-        return None;
-    };
-    let year = number(&[*y0, *y1, *y2, *y3], 9999)?;
-    let month = MONTHS
-        .iter()
-        .position(|(name, _)| *name == [*m0, *m1, *m2])?;
-    let (_, days) = *MONTHS.get(month)?;
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let day = number(
-        &[*d0, *d1],
-        days.saturating_add(u32::from(leap && month == 1)),
-    )?;
-    let (hour, minute) = (number(&[*h0, *h1], 23)?, number(&[*i0, *i1], 59)?);
-    let second = number(&[*s0, *s1], 59)?;
-    // Years begin in March, so that the day of a leap year is its last.
-    let month = u32::try_from(month).ok()?.saturating_add(10) % 12;
-    let years = year.checked_sub(u32::from(month > 9))?;
-    let leaps = (years / 4)
-        .saturating_sub(years / 100)
-        .saturating_add(years / 400);
-    let days = years.saturating_mul(365).saturating_add(leaps);
-    let days = days.saturating_add(month.saturating_mul(153).saturating_add(2) / 5);
-    let days = days.saturating_add(day.checked_sub(1)?);
-    let since_1970 = i64::from(days).saturating_sub(719_468);
-    let minutes = hour.saturating_mul(60).saturating_add(minute);
-    let seconds = minutes.saturating_mul(60).saturating_add(second);
-    Timestamp::from_unix(
-        since_1970
-            .saturating_mul(86_400)
-            .saturating_add(i64::from(seconds)),
-    )
+    #[cfg(feature = "any-spelling")]
+    return date::seconds_until(value, now?);
+    #[cfg(not(feature = "any-spelling"))]
+    {
+        let _ = now;
+        None
+    }
 }
 
 /// Nothing but digits, and not more than that.
@@ -171,22 +121,6 @@ fn number(digits: &[u8], most: u32) -> Option<u32> {
     });
     number.filter(|number| *number <= most)
 }
-
-/// And the days of each, in years that are no leap years.
-const MONTHS: [([u8; 3], u32); 12] = [
-    (*b"Jan", 31),
-    (*b"Feb", 28),
-    (*b"Mar", 31),
-    (*b"Apr", 30),
-    (*b"May", 31),
-    (*b"Jun", 30),
-    (*b"Jul", 31),
-    (*b"Aug", 31),
-    (*b"Sep", 30),
-    (*b"Oct", 31),
-    (*b"Nov", 30),
-    (*b"Dec", 31),
-];
 
 #[cfg(test)]
 mod tests {
@@ -205,9 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn seconds_and_dates_are_read() {
+    fn seconds_are_read() {
         check("0", Some(0));
         check(" 120 ", Some(120));
+    }
+
+    #[test]
+    #[cfg(feature = "any-spelling")]
+    fn dates_are_read() {
         check("Sun, 06 Nov 1994 08:50:37 GMT", Some(60));
         check("Sun, 06 Nov 1994 08:00:00 GMT", Some(0));
         check("Tue, 29 Feb 2000 00:00:00 GMT", Some(167_670_623));

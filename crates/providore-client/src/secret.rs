@@ -81,7 +81,7 @@ impl fmt::Debug for VerifiedSecret {
 }
 
 impl Question for NextSecret {
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         target_of(Route::Secret)
     }
 

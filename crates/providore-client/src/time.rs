@@ -27,7 +27,7 @@ impl TimeCheck {
 }
 
 impl Question for TimeCheck {
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         target_of(Route::Time)
     }
 

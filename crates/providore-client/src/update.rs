@@ -17,11 +17,10 @@ mod record;
 
 pub use record::UpdateStateError;
 
-use core::fmt;
-
-use providore_wire::{FirmwareVersion, Text};
+use providore_wire::FirmwareVersion;
 
 use crate::{Outcome, SlotState};
+use record::{APPLIED, CONFIRMING, FAILED, IDLE, ROLLED_BACK, TRIAL};
 
 /// What a device remembers of updates: what is too old for it, what it is trying, what it still has
 /// to tell, and what it tried in vain.
@@ -40,88 +39,47 @@ use crate::{Outcome, SlotState};
 /// to be installed, since the alternative is a device that is never updated again; what is lost is
 /// the protection against old releases of that author, unless the firmware brings its own sequence
 /// number along. A trial that is under way begins anew.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UpdateState {
-    floor: u64,
-    failed: u64,
-    tries: u8,
-    phase: UpdatePhase,
+    /// At any time as it is stored: there is no second form that would have to be converted.
+    record: [u8; Self::LEN],
 }
 
 /// What an update waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum UpdatePhase {
+pub enum UpdatePhase<'s> {
     /// Nothing.
-    #[default]
     Idle,
     /// This release is being switched to, or runs on trial.
     Trial {
         /// Which.
-        release: Release,
+        release: Release<'s>,
         /// How often it has been started.
         boots: u8,
     },
     /// This release works, and the slot is about to know it.
-    Confirming(Release),
+    Confirming(Release<'s>),
     /// The server has to be told what became of this release; if it was no good, and is still on
     /// trial, that ends first.
     Ended {
         /// Which.
-        release: Release,
+        release: Release<'s>,
         /// What became of it.
         outcome: Outcome,
-        /// Why; empty for one that is applied.
-        reason: Reason,
+        /// Why, in at most [`UpdateState::MAX_REASON`] bytes; empty for one that is applied.
+        reason: &'s str,
     },
 }
 
 /// A release, as its manifest names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Release {
+pub struct Release<'s> {
     /// Its place in the order of releases; 0 if nobody knows it any more.
     pub sequence: u64,
     /// Its name.
-    pub version: FirmwareVersion,
-}
-
-/// Why a release was no good: at most 48 bytes of text.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reason(Text<{ Self::MAX_LEN }>);
-
-impl Reason {
-    /// The longest reason in bytes.
-    pub const MAX_LEN: usize = 48;
-
-    /// As much of a text as fits; control characters become blanks.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        let mut reason = Text::new();
-        for character in text.chars() {
-            let character = if character.is_control() {
-                ' '
-            } else {
-                character
-            };
-            if reason.push(character).is_err() {
-                break;
-            }
-        }
-        Self(reason)
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
+    pub version: &'s str,
 }
 
 /// What is to be done with the slot, so that it fits the record.
@@ -141,105 +99,108 @@ impl UpdateState {
     /// How often a release that failed is tried in all, even if it is offered again.
     pub const MAX_TRIES: u8 = 3;
 
-    /// A device that has confirmed nothing, and tried nothing.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            floor: 0,
-            failed: 0,
-            tries: 0,
-            phase: UpdatePhase::Idle,
-        }
-    }
+    /// The longest reason in bytes; of a longer one as much is kept as fits, and control characters
+    /// become blanks.
+    pub const MAX_REASON: usize = 48;
 
     /// A device that has confirmed the release of this sequence number, and tried no other.
     #[must_use]
     pub fn with_floor(floor: u64) -> Self {
-        Self::new().raised(floor)
-    }
-
-    /// The highest sequence number that was ever confirmed: nothing from there down is installed.
-    #[must_use]
-    pub const fn floor(&self) -> u64 {
-        self.floor
+        let mut state = Self::new();
+        state.raise(floor);
+        state
     }
 
     /// What the update waits for.
     #[must_use]
-    pub const fn phase(&self) -> &UpdatePhase {
-        &self.phase
-    }
-
-    /// The release that failed last, and how often it was tried.
-    #[must_use]
-    pub const fn failed(&self) -> Option<(u64, u8)> {
-        if self.tries == 0 {
-            return None;
+    pub fn phase(&self) -> UpdatePhase<'_> {
+        let release = Release {
+            sequence: self.sequence(),
+            version: self.version(),
+        };
+        match (self.phase_byte(), self.outcome()) {
+            (_, Some(outcome)) => UpdatePhase::Ended {
+                release,
+                outcome,
+                reason: self.reason(),
+            },
+            (TRIAL, _) => UpdatePhase::Trial {
+                release,
+                boots: self.boots(),
+            },
+            (CONFIRMING, _) => UpdatePhase::Confirming(release),
+            _ => UpdatePhase::Idle,
         }
-        Some((self.failed, self.tries))
     }
 
     /// Whether a release was tried as often as it may be.
-    pub(crate) const fn gave_up(&self, sequence: u64) -> bool {
-        self.failed == sequence && self.tries >= Self::MAX_TRIES
+    pub(crate) fn gave_up(&self, sequence: u64) -> bool {
+        matches!(self.failed(), Some((failed, tries)) if failed == sequence && tries >= Self::MAX_TRIES)
+    }
+
+    /// What the server has to be told of the release that ended.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match self.phase_byte() {
+            APPLIED => Some(Outcome::Applied),
+            FAILED => Some(Outcome::Failed),
+            ROLLED_BACK => Some(Outcome::RolledBack),
+            _ => None,
+        }
     }
 
     /// The floor is at least this one: the release that runs knows its own number.
-    pub(crate) fn raised(mut self, floor: u64) -> Self {
-        self.floor = self.floor.max(floor);
-        self
+    pub(crate) fn raise(&mut self, floor: u64) {
+        if floor > self.floor() {
+            self.set_floor(floor);
+            self.seal();
+        }
     }
 
     /// The server was told.
-    pub(crate) fn told(&self) -> Self {
-        self.with(UpdatePhase::Idle)
+    pub(crate) fn told(&mut self) {
+        self.clear_phase();
+        self.seal();
     }
 
     /// A release is about to be switched to.
-    pub(crate) fn trying(&self, release: Release) -> Self {
-        self.with(UpdatePhase::Trial { release, boots: 0 })
+    pub(crate) fn trying(&mut self, sequence: u64, version: &FirmwareVersion) {
+        self.clear_phase();
+        self.set_phase(TRIAL, 0);
+        self.set_release(sequence, version);
+        self.seal();
     }
 
     /// The release on trial works.
-    pub(crate) fn confirming(&self) -> Self {
-        match &self.phase {
-            UpdatePhase::Trial { release, .. } => {
-                self.with(UpdatePhase::Confirming(release.clone()))
-            }
-            _ => self.clone(),
+    pub(crate) fn confirming(&mut self) {
+        if self.phase_byte() == TRIAL {
+            self.set_phase(CONFIRMING, 0);
+            self.seal();
         }
     }
 
     /// The slot knows that the release works: only now is what is older too old.
-    pub(crate) fn confirmed(&self) -> Self {
-        let UpdatePhase::Confirming(release) = &self.phase else {
-            return self.clone();
-        };
-        let phase = UpdatePhase::Ended {
-            release: release.clone(),
-            outcome: Outcome::Applied,
-            reason: Reason::default(),
-        };
-        self.with(phase).raised(release.sequence)
+    pub(crate) fn confirmed(&mut self) {
+        if self.phase_byte() == CONFIRMING {
+            self.set_phase(APPLIED, 0);
+            self.set_floor(self.sequence().max(self.floor()));
+            self.seal();
+        }
     }
 
     /// The release on trial, or about to be, is no good.
-    pub(crate) fn ended(&self, outcome: Outcome, reason: &str) -> Self {
-        let (UpdatePhase::Trial { release, .. } | UpdatePhase::Confirming(release)) = &self.phase
-        else {
-            return self.clone();
-        };
-        let mut ended = self.with(UpdatePhase::Ended {
-            release: release.clone(),
-            outcome,
-            reason: Reason::new(reason),
-        });
-        if release.sequence > 0 {
-            let again = self.failed == release.sequence;
-            ended.tries = if again { self.tries } else { 0 }.saturating_add(1);
-            ended.failed = release.sequence;
+    #[inline(never)] // Four callers.
+    pub(crate) fn ended(&mut self, outcome: Outcome, reason: &str) {
+        if !matches!(self.phase_byte(), TRIAL | CONFIRMING) {
+            return;
         }
-        ended
+        let is_back = outcome == Outcome::RolledBack;
+        self.set_phase(if is_back { ROLLED_BACK } else { FAILED }, 0);
+        self.set_reason(reason);
+        let sequence = self.sequence();
+        if sequence > 0 {
+            self.count_failure(sequence);
+        }
+        self.seal();
     }
 
     /// What a record and a slot mean together, when the firmware that runs is `running`. At a start
@@ -254,56 +215,65 @@ impl UpdateState {
     /// | confirming | settled | the power failed before the record was done |
     /// | ended, no good | on trial | the power failed before the slot went back |
     /// | anything else | on trial | somebody else switched, or the record is lost: a trial begins |
+    ///
+    /// The record then says what is to be stored; `true` if that is something else than before.
+    #[inline(never)] // Its frame is not to last as long as the writing.
     pub(crate) fn start(
-        &self,
+        &mut self,
         slot: SlotState,
         running: &FirmwareVersion,
         boots: Option<u8>,
-    ) -> (Self, Duty) {
-        use UpdatePhase::{Confirming, Ended, Trial};
-        match (slot, &self.phase) {
-            (
-                SlotState::OnTrial,
-                Trial {
-                    release,
-                    boots: so_far,
-                },
-            ) => match boots {
-                None => (self.clone(), Duty::OnTrial),
-                Some(most) if *so_far >= most => {
+    ) -> (bool, Duty) {
+        match (slot, self.phase_byte()) {
+            (SlotState::OnTrial, TRIAL) => match boots {
+                None => (false, Duty::OnTrial),
+                Some(most) if self.boots() >= most => {
                     let reason = "not confirmed in as many starts as it had";
-                    (self.ended(Outcome::RolledBack, reason), Duty::RollBack)
+                    self.ended(Outcome::RolledBack, reason);
+                    (true, Duty::RollBack)
                 }
                 Some(_) => {
-                    let (release, boots) = (release.clone(), so_far.saturating_add(1));
-                    (self.with(Trial { release, boots }), Duty::OnTrial)
+                    self.set_phase(TRIAL, self.boots().saturating_add(1));
+                    self.seal();
+                    (true, Duty::OnTrial)
                 }
             },
-            (SlotState::OnTrial, Confirming(_)) => (self.clone(), Duty::Confirm),
-            (SlotState::OnTrial, Ended { outcome, .. }) if *outcome != Outcome::Applied => {
-                (self.clone(), Duty::RollBack)
-            }
+            (SlotState::OnTrial, CONFIRMING) => (false, Duty::Confirm),
+            (SlotState::OnTrial, FAILED | ROLLED_BACK) => (false, Duty::RollBack),
             (SlotState::OnTrial, _) => {
-                let release = Release {
-                    sequence: 0,
-                    version: running.clone(),
-                };
-                (self.with(Trial { release, boots: 1 }), Duty::OnTrial)
+                self.trying(0, running);
+                self.set_phase(TRIAL, 1);
+                self.seal();
+                (true, Duty::OnTrial)
             }
-            (SlotState::RolledBack, Trial { .. } | Confirming(_)) => {
-                let reason = "given up by the bootloader";
-                (self.ended(Outcome::RolledBack, reason), Duty::Settled)
+            (SlotState::RolledBack, TRIAL | CONFIRMING) => {
+                self.ended(Outcome::RolledBack, "given up by the bootloader");
+                (true, Duty::Settled)
             }
-            (_, Trial { .. }) => (self.told(), Duty::Settled),
-            (_, Confirming(_)) => (self.confirmed(), Duty::Settled),
-            _ => (self.clone(), Duty::Settled),
+            (_, TRIAL) => {
+                self.told();
+                (true, Duty::Settled)
+            }
+            (_, CONFIRMING) => {
+                self.confirmed();
+                (true, Duty::Settled)
+            }
+            _ => (false, Duty::Settled),
         }
     }
 
-    fn with(&self, phase: UpdatePhase) -> Self {
-        Self {
-            phase,
-            ..self.clone()
-        }
+    /// Whether nothing is on trial, and nothing to be told.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase_byte() == IDLE
+    }
+}
+
+impl core::fmt::Debug for UpdateState {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("UpdateState")
+            .field("floor", &self.floor())
+            .field("failed", &self.failed())
+            .field("phase", &self.phase())
+            .finish()
     }
 }

@@ -1,7 +1,7 @@
 //! The four ways between us and a peer.
 
 use providore_sign::{
-    Refusal, SoftwareKey,
+    HeaderInstructions, Refusal, SoftwareKey,
     signed::{
         ChallengeKey, Keys, RequestPolicy, RequestToSign, ResponseToSign, ResponseVerifier,
         Validity, sign_request, sign_response, verify_request,
@@ -230,7 +230,9 @@ fn our_requests() -> Vec<RequestMessage> {
     ]
     .into_iter()
     .map(|(to_sign, validity, first, body)| {
-        let headers = sign_request(&keys(), &to_sign, validity, &Nonce::new([7; 16]));
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let nonce = Nonce::new([7; 16]);
+        let headers = sign_request(&keys(), &to_sign, validity, &nonce, &mut memory);
         let headers = headers.expect("a signature");
         let (method, target) = first.split_once(' ').expect("two words");
         let mut fields = vec![("Host".into(), "192.0.2.1".into())];
@@ -320,8 +322,9 @@ fn our_responses(question: &RequestMessage) -> Vec<ResponseMessage> {
             challenge: &challenge,
             created: time(NOW),
         };
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
         let headers = with_request_head(question, |head| {
-            sign_response(&keys(), &head.question(), &to_sign)
+            sign_response(&keys(), &head.question(), &to_sign, &mut memory)
         });
         let headers = headers.expect("a signature");
         let text = |value: &[u8]| String::from_utf8(value.into()).expect("a text");

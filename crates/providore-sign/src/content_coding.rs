@@ -53,13 +53,15 @@
 //! The coding does not authenticate `rs`, nor how a message was labelled: whoever relies on that it
 //! came encrypted checks the label too (section 4.1), which the `Signed` dialect does by signing it.
 
-#[cfg(aes_backend_soft = "compact")]
+#[cfg(any(test, aes_backend_soft = "compact"))]
 mod compact;
 mod decoder;
 mod encoder;
 mod error;
 mod header;
 mod in_place;
+#[cfg(any(test, not(aes_backend_soft = "compact")))]
+mod library;
 mod record;
 
 pub use decoder::{Decoded, Decoder};

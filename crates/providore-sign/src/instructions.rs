@@ -2,17 +2,17 @@
 
 use core::fmt;
 
-use heapless::{String, Vec};
 use providore_wire::Signature;
 
 use crate::KeyError;
 
-/// Header fields to be set on a message, in order, as text.
+/// Header fields to be set on a message, in order, in memory that the caller lent.
 ///
-/// Signing never touches an HTTP type: an adapter applies these to whatever library is in use.
+/// Signing never touches an HTTP type: an adapter applies these to whatever library is in use. Who
+/// writes HTTP himself writes [`lines`](Self::lines) as they are.
 ///
 /// ```
-/// # use providore_sign::{original, SoftwareKey};
+/// # use providore_sign::{HeaderInstructions, original, SoftwareKey};
 /// # use providore_wire::{Method, Timestamp};
 /// # let mut key = SoftwareKey::new(b"secret").unwrap();
 /// # let request = original::RequestToSign {
@@ -20,98 +20,170 @@ use crate::KeyError;
 /// #     version: &"1.0.0".parse().unwrap(), body: b"",
 /// # };
 /// # let now = Timestamp::from_unix(1_767_323_045).unwrap();
-/// # let instructions = original::sign_request(&mut key, &request, now, 900).unwrap();
+/// let mut memory = [0; HeaderInstructions::MAX_LEN];
+/// let headers = original::sign_request(&mut key, &request, now, 900, &mut memory).unwrap();
 /// let mut message = String::from("GET /config HTTP/1.1\r\n");
-/// for (name, value) in instructions.fields() {
+/// for (name, value) in headers.fields() {
 ///     message.push_str(&format!("{name}: {value}\r\n"));
 /// }
+/// assert_eq!(message.strip_prefix("GET /config HTTP/1.1\r\n"), Some(headers.lines()));
 /// ```
-#[derive(Clone, Default)]
-pub struct HeaderInstructions {
-    text: String<{ Self::MAX_TEXT }>,
-    fields: Vec<(&'static str, usize), { Self::MAX_FIELDS }>,
+#[derive(Clone)]
+pub struct HeaderInstructions<'m> {
+    lines: &'m str,
+    signature: Signature,
 }
 
-impl HeaderInstructions {
+impl<'m> HeaderInstructions<'m> {
     /// The most fields that a message is asked to carry: what a request of the `Signed` dialect
     /// can cover, its signature and that signature's input.
     pub const MAX_FIELDS: usize = 9;
 
-    /// The most text in all values together: two entity tags, a range, a type, a digest, a
-    /// challenge, a version, and a signature input with all of them.
-    pub const MAX_TEXT: usize = 1024;
+    /// How much memory is always enough, in bytes: for a request of the `Signed` dialect with a
+    /// version, a challenge and all that [`RequestToSign`](crate::signed::RequestToSign) can have,
+    /// each as long as it may be.
+    pub const MAX_LEN: usize = 960;
+
+    /// The fields as they stand in a message: each a name in lower case, a colon, a blank, a value,
+    /// and CR LF.
+    #[must_use]
+    pub const fn lines(&self) -> &'m str {
+        self.lines
+    }
 
     /// The fields: name in lower case, value.
-    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> + Clone {
-        (0..self.fields.len()).filter_map(|index| {
-            let start = match index.checked_sub(1) {
-                None => 0,
-                Some(before) => self.fields.get(before)?.1,
-            };
-            let &(name, end) = self.fields.get(index)?;
-            Some((name, self.text.get(start..end)?))
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &'m str)> + Clone + use<'m> {
+        Self::fields_in(self.lines)
+    }
+
+    /// The fields in such [`lines`](Self::lines).
+    pub fn fields_in(
+        lines: &'m str,
+    ) -> impl Iterator<Item = (&'static str, &'m str)> + Clone + use<'m> {
+        lines.split('\n').filter_map(|line| {
+            let line = line.strip_suffix('\r')?;
+            let before = |name: &&str| line.strip_prefix(*name)?.strip_prefix(": ");
+            NAMES.iter().find_map(|name| Some((*name, before(name)?)))
         })
     }
 
     /// The value of one field.
     #[must_use]
-    pub fn value(&self, name: &str) -> Option<&str> {
+    pub fn value(&self, name: &str) -> Option<&'m str> {
         self.fields()
             .find(|(field, _)| *field == name)
             .map(|(_, value)| value)
     }
 
+    /// The signature among them.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        &self.signature
+    }
+}
+
+impl fmt::Debug for HeaderInstructions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.fields()).finish()
+    }
+}
+
+/// Every field that signing sets, or a request has beside.
+const NAMES: [&str; 12] = [
+    "content-type",
+    "content-digest",
+    "x-firmware-version",
+    "providore-challenge",
+    "range",
+    "if-range",
+    "if-none-match",
+    "signature-input",
+    "signature",
+    "authorization",
+    "created-at",
+    "expiry",
+];
+
+/// Lines on their way into lent memory.
+///
+/// What does not fit is counted and not written, and nothing follows it: the end tells.
+pub(crate) struct Lines<'m> {
+    memory: &'m mut [u8],
+    length: usize,
+}
+
+impl<'m> Lines<'m> {
+    pub(crate) const fn new(memory: &'m mut [u8]) -> Self {
+        Self { memory, length: 0 }
+    }
+
+    /// Appends a field.
+    pub(crate) fn push(&mut self, name: &str, value: &str) {
+        self.put(name);
+        self.put(": ");
+        self.put(value);
+        self.put("\r\n");
+    }
+
     /// Appends `signature-input`: the parameters that `write` makes, which are returned.
+    ///
+    /// # Errors
+    /// [`KeyError::Memory`] if they do not fit.
     pub(crate) fn push_input(
         &mut self,
         label: &str,
         write: impl FnOnce(&mut dyn FnMut(&str)),
     ) -> Result<&str, KeyError> {
-        let start = self.text.len().saturating_add(label.len());
-        let mut fits = true;
-        let mut push = |piece: &str| fits &= self.text.push_str(piece).is_ok();
-        push(label);
-        push("=");
-        write(&mut push);
-        if !fits {
-            return Err(KeyError::Message);
-        }
-        self.end("signature-input")?;
-        Ok(self.text.get(start.saturating_add(1)..).unwrap_or_default())
+        self.put("signature-input: ");
+        self.put(label);
+        self.put("=");
+        let start = self.length;
+        write(&mut |piece| self.put(piece));
+        let end = self.length;
+        self.put("\r\n");
+        text(self.memory, start, end)
     }
 
-    /// Appends `signature`.
-    pub(crate) fn push_signature(
-        &mut self,
-        label: &str,
-        signature: &Signature,
-    ) -> Result<(), KeyError> {
-        let digits = signature.to_base64();
-        for part in [label, "=:", digits.as_str(), ":"] {
-            self.text.push_str(part).map_err(|_| KeyError::Message)?;
-        }
-        self.end("signature")
-    }
-
-    /// Appends a field.
+    /// Appends `signature`, which is the last.
     ///
     /// # Errors
-    /// [`KeyError::Message`] if it does not fit; the dialects' own limits keep within
-    /// [`Self::MAX_TEXT`].
-    pub(crate) fn push(&mut self, name: &'static str, value: &str) -> Result<(), KeyError> {
-        self.text.push_str(value).map_err(|_| KeyError::Message)?;
-        self.end(name)
+    /// [`KeyError::Memory`] if it does not fit.
+    pub(crate) fn push_signature(
+        mut self,
+        label: &str,
+        signature: Signature,
+    ) -> Result<HeaderInstructions<'m>, KeyError> {
+        self.put("signature: ");
+        self.put(label);
+        self.put("=:");
+        self.put(signature.to_base64().as_str());
+        self.put(":\r\n");
+        self.end(signature)
     }
 
-    /// The text so far ends with the value of this field.
-    fn end(&mut self, name: &'static str) -> Result<(), KeyError> {
-        let field = (name, self.text.len());
-        self.fields.push(field).map_err(|_| KeyError::Message)
+    /// The lines as they are.
+    ///
+    /// # Errors
+    /// [`KeyError::Memory`] if they did not fit.
+    pub(crate) fn end(self, signature: Signature) -> Result<HeaderInstructions<'m>, KeyError> {
+        let lines = text(self.memory, 0, self.length)?;
+        Ok(HeaderInstructions { lines, signature })
+    }
+
+    // Inlined, each of the many pieces would bring its own copying.
+    #[inline(never)]
+    fn put(&mut self, piece: &str) {
+        let end = self.length.saturating_add(piece.len());
+        let room = self.memory.get_mut(self.length..end).unwrap_or_default();
+        for (slot, byte) in room.iter_mut().zip(piece.as_bytes()) {
+            *slot = *byte;
+        }
+        self.length = end;
     }
 }
 
-impl fmt::Debug for HeaderInstructions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.fields()).finish()
-    }
+/// A part of memory that was written as text.
+fn text(memory: &[u8], start: usize, end: usize) -> Result<&str, KeyError> {
+    let written = memory.get(start..end).ok_or(KeyError::Memory)?;
+    core::str::from_utf8(written).map_err(|_| KeyError::Message)
 }

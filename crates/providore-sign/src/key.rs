@@ -2,14 +2,11 @@
 
 use core::fmt;
 
-use hmac::{
-    Hmac, KeyInit as _, Mac as _,
-    digest::{CtOutput, Key},
-};
+use hmac::digest::CtOutput;
 use providore_wire::Signature;
 use sha2::Sha256;
 
-type HmacSha256 = Hmac<Sha256>;
+use crate::mac::{Keyed, Running};
 
 /// A key that computes HMAC-SHA-256 (RFC 2104) over data it is given in pieces.
 ///
@@ -66,6 +63,10 @@ pub enum KeyError {
     /// than fits.
     #[error("the message cannot be signed")]
     Message,
+    /// The memory lent for the header fields is too short:
+    /// [`HeaderInstructions::MAX_LEN`](crate::HeaderInstructions::MAX_LEN) bytes always suffice.
+    #[error("the memory lent for header fields is too short")]
+    Memory,
     /// `update` or `finish` without `begin`.
     #[error("no computation was begun")]
     NotStarted,
@@ -78,7 +79,7 @@ pub enum KeyError {
 ///
 /// Comparing is in constant time; printing shows nothing. [`ComputedTag::publish`] turns it into
 /// the [`Signature`] of a message.
-pub struct ComputedTag(CtOutput<HmacSha256>);
+pub struct ComputedTag(CtOutput<Sha256>);
 
 impl ComputedTag {
     /// For implementors of [`MacKey`]: the 32 bytes that the hardware computed.
@@ -138,8 +139,8 @@ impl fmt::Debug for ComputedTag {
 /// ```
 #[derive(Clone)]
 pub struct SoftwareKey {
-    keyed: HmacSha256,
-    running: Option<HmacSha256>,
+    keyed: Keyed,
+    running: Option<Running>,
 }
 
 impl SoftwareKey {
@@ -156,9 +157,8 @@ impl SoftwareKey {
         if secret.is_empty() || secret.len() > Self::MAX_SECRET_LEN {
             return Err(KeyError::SecretLength);
         }
-        let keyed = HmacSha256::new_from_slice(secret).map_err(|_| KeyError::SecretLength)?;
         Ok(Self {
-            keyed,
+            keyed: Keyed::new(secret).ok_or(KeyError::SecretLength)?,
             running: None,
         })
     }
@@ -166,7 +166,7 @@ impl SoftwareKey {
     /// A key from what another key computed.
     pub(crate) fn from_tag(tag: &ComputedTag) -> Self {
         Self {
-            keyed: HashedKey::from_tag(tag).0,
+            keyed: Keyed::from_tag(tag),
             running: None,
         }
     }
@@ -175,79 +175,65 @@ impl SoftwareKey {
     /// uses for each message.
     #[must_use]
     pub const fn share(&self) -> SharedKey<'_> {
-        SharedKey {
-            keyed: &self.keyed,
-            running: None,
-        }
+        SharedKey::new(&self.keyed)
     }
 }
 
 impl MacKey for SoftwareKey {
     #[inline]
     fn begin(&mut self) -> Result<(), KeyError> {
-        self.running = Some(self.keyed.clone());
+        self.running = Some(self.keyed.begin());
         Ok(())
     }
 
     #[inline]
     fn update(&mut self, data: &[u8]) -> Result<(), KeyError> {
-        update(&mut self.running, data)
+        let running = self.running.as_mut().ok_or(KeyError::NotStarted)?;
+        running.update(data);
+        Ok(())
     }
 
     #[inline]
     fn finish(&mut self) -> Result<ComputedTag, KeyError> {
-        finish(&mut self.running)
-    }
-}
-
-/// A key that another one derived, ready for computations that borrow it; erased when dropped. Half
-/// the size of a [`SoftwareKey`], which has room for one of its own.
-#[derive(Clone)]
-pub(crate) struct HashedKey(HmacSha256);
-
-impl HashedKey {
-    /// HMAC fills a short key with zeros up to the block of its hash (RFC 2104 section 2), so this
-    /// is [`SoftwareKey::new`] for a length that cannot be wrong.
-    pub(crate) fn from_tag(tag: &ComputedTag) -> Self {
-        let mut block = Key::<HmacSha256>::default();
-        for (slot, byte) in block.iter_mut().zip(tag.as_bytes()) {
-            *slot = *byte;
-        }
-        let keyed = HmacSha256::new(&block);
-        block.fill(0);
-        Self(keyed)
-    }
-
-    pub(crate) const fn share(&self) -> SharedKey<'_> {
-        SharedKey {
-            keyed: &self.0,
-            running: None,
-        }
+        let running = self.running.take().ok_or(KeyError::NotStarted)?;
+        Ok(self.keyed.finish(running))
     }
 }
 
 /// One computation over a [`SoftwareKey`] that is borrowed; see [`SoftwareKey::share`].
 #[derive(Clone)]
 pub struct SharedKey<'k> {
-    keyed: &'k HmacSha256,
-    running: Option<HmacSha256>,
+    keyed: &'k Keyed,
+    running: Option<Running>,
+}
+
+impl<'k> SharedKey<'k> {
+    pub(crate) const fn new(keyed: &'k Keyed) -> Self {
+        Self {
+            keyed,
+            running: None,
+        }
+    }
 }
 
 impl MacKey for SharedKey<'_> {
     #[inline]
     fn begin(&mut self) -> Result<(), KeyError> {
-        self.running = Some(self.keyed.clone());
+        self.running = Some(self.keyed.begin());
         Ok(())
     }
 
     #[inline]
     fn update(&mut self, data: &[u8]) -> Result<(), KeyError> {
-        update(&mut self.running, data)
+        let running = self.running.as_mut().ok_or(KeyError::NotStarted)?;
+        running.update(data);
+        Ok(())
     }
 
     #[inline]
     fn finish(&mut self) -> Result<ComputedTag, KeyError> {
-        finish(&mut self.running)
+        let running = self.running.take().ok_or(KeyError::NotStarted)?;
+        Ok(self.keyed.finish(running))
     }
 }
 
@@ -255,18 +241,6 @@ impl fmt::Debug for SharedKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SharedKey(..)")
     }
-}
-
-#[inline]
-fn update(running: &mut Option<HmacSha256>, data: &[u8]) -> Result<(), KeyError> {
-    running.as_mut().ok_or(KeyError::NotStarted)?.update(data);
-    Ok(())
-}
-
-#[inline]
-fn finish(running: &mut Option<HmacSha256>) -> Result<ComputedTag, KeyError> {
-    let running = running.take().ok_or(KeyError::NotStarted)?;
-    Ok(ComputedTag(running.finalize()))
 }
 
 impl fmt::Debug for SoftwareKey {

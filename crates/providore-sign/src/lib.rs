@@ -4,7 +4,7 @@
 //! returns the headers to set; verifying takes what was received and returns a proof value.
 //!
 //! ```
-//! use providore_sign::{SoftwareKey, original};
+//! use providore_sign::{HeaderInstructions, SoftwareKey, original};
 //! use providore_wire::{Method, Timestamp, original::RequestHead};
 //!
 //! let mut key = SoftwareKey::new(b"the device's secret")?;
@@ -13,7 +13,8 @@
 //!     device: &device, method: Method::Get, path: "/config", version: &version, body: b"",
 //! };
 //! let now = Timestamp::from_unix(1_767_323_045).ok_or("clock")?;
-//! let headers = original::sign_request(&mut key, &request, now, 900)?;
+//! let mut memory = [0; HeaderInstructions::MAX_LEN];
+//! let headers = original::sign_request(&mut key, &request, now, 900, &mut memory)?;
 //!
 //! // On the server, with the headers of any HTTP library in any order:
 //! let fields = headers.fields().map(|(name, value)| (name, value.as_bytes()));
@@ -52,6 +53,7 @@ pub mod content_coding;
 mod freshness;
 mod instructions;
 mod key;
+mod mac;
 pub mod notice;
 pub mod original;
 mod refusal;

@@ -5,7 +5,7 @@
 //! [`sign_response`]. Both hold [`Keys`], derived from the device's secret once.
 //!
 //! ```
-//! use providore_sign::{SoftwareKey, signed::{self, Keys, RequestToSign, Validity}};
+//! use providore_sign::{HeaderInstructions, SoftwareKey, signed::{self, Keys, RequestToSign, Validity}};
 //! use providore_wire::{Method, Target, Timestamp, signed::{Nonce, RequestHead}};
 //!
 //! let keys = Keys::derive(&mut SoftwareKey::new(b"32 random bytes of this device..")?)?;
@@ -14,7 +14,9 @@
 //! let now = Timestamp::from_unix(1_767_323_045).ok_or("clock")?;
 //! let request = RequestToSign::new(&device, Method::Get, target);
 //! let nonce = Nonce::new([7; 16]); // fresh from the system's generator, every time
-//! let headers = signed::sign_request(&keys, &request, Validity::window(now, 60), &nonce)?;
+//! let validity = Validity::window(now, 60);
+//! let mut memory = [0; HeaderInstructions::MAX_LEN];
+//! let headers = signed::sign_request(&keys, &request, validity, &nonce, &mut memory)?;
 //!
 //! // On the server, with the headers of any HTTP library in any order:
 //! let fields: Vec<_> = headers.fields().map(|(name, value)| (name, value.as_bytes())).collect();

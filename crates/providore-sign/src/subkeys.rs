@@ -27,7 +27,7 @@ use core::fmt;
 
 use providore_wire::DeviceId;
 
-use crate::{ComputedTag, KeyError, MacKey, SoftwareKey, key::HashedKey};
+use crate::{ComputedTag, KeyError, MacKey, SoftwareKey, mac::Keyed};
 
 /// Begins the derivation of a device's secret from its group's.
 const DEVICE: &[u8] = b"providore/2 device";
@@ -36,7 +36,7 @@ const DEVICE: &[u8] = b"providore/2 device";
 const SEPARATOR: &[u8] = b"\0";
 
 /// The number of the first block of HKDF-Expand, which is the only one that is needed here.
-const FIRST_BLOCK: &[u8] = &[1];
+pub(crate) const FIRST_BLOCK: &[u8] = &[1];
 
 /// What a sub-key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,8 +88,8 @@ impl SubKey {
     }
 
     /// The key for computations that borrow it.
-    pub(crate) fn to_hashed(&self) -> HashedKey {
-        HashedKey::from_tag(&self.0)
+    pub(crate) fn to_keyed(&self) -> Keyed {
+        Keyed::from_tag(&self.0)
     }
 
     /// The secret itself: input keying material, or what a factory writes into a device.
@@ -127,10 +127,7 @@ pub fn device_key(
 }
 
 /// HKDF-Expand of one block: RFC 5869 section 2.3 with `L` = 32.
-pub(crate) fn expand(
-    key: &mut (impl MacKey + ?Sized),
-    info: &[u8],
-) -> Result<ComputedTag, KeyError> {
+fn expand(key: &mut (impl MacKey + ?Sized), info: &[u8]) -> Result<ComputedTag, KeyError> {
     mac(key, &[info, FIRST_BLOCK])
 }
 

@@ -29,7 +29,7 @@ use providore_server_core::{
     Image as _, MemoryStore, Moment, Reason, Release, Request, Server, Settings, Start,
 };
 use providore_sign::{
-    Refusal, SoftwareKey,
+    HeaderInstructions, Refusal, SoftwareKey,
     original::{RequestToSign, ResponsePolicy, ResponseVerifier, VerifiedResponse, sign_request},
 };
 use providore_wire::{DeviceId, FirmwareVersion, Method, Timestamp, original::ResponseHead};
@@ -117,8 +117,15 @@ impl Peer {
             version: &self.version,
             body,
         };
-        let headers = sign_request(&mut self.key(), &request, created, self.lifetime_s)
-            .expect("a software key always signs");
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = sign_request(
+            &mut self.key(),
+            &request,
+            created,
+            self.lifetime_s,
+            &mut memory,
+        )
+        .expect("a software key always signs");
         Message {
             method: method.as_str().into(),
             target: target.into(),

@@ -1,6 +1,6 @@
 //! Requests that were really signed and verified.
 
-use providore_sign::{SoftwareKey, original};
+use providore_sign::{HeaderInstructions, SoftwareKey, original};
 use providore_wire::{DeviceId, Method, Timestamp, original::RequestHead};
 
 /// Signs `GET path` as `device` at `created`, verifies it in the same second and hands the proof
@@ -28,7 +28,8 @@ pub fn with_verified<R>(
         body: b"",
     };
     let mut key = SoftwareKey::new(b"one secret for all devices").expect("a key");
-    let headers = original::sign_request(&mut key, &request, created, lifetime_s)
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = original::sign_request(&mut key, &request, created, lifetime_s, &mut memory)
         .expect("a software key always signs");
     let fields = headers
         .fields()

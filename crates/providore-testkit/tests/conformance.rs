@@ -11,8 +11,8 @@ use providore_client::{
     memory::{MemoryFlash, MemorySlot, MemoryStorage, Power},
 };
 use providore_sign::{
-    BoundedReplayGuard, KeyError, MacKey as _, Refusal, RefuseAll, ReplayLimits, SoftwareKey,
-    original,
+    BoundedReplayGuard, HeaderInstructions, KeyError, MacKey as _, Refusal, RefuseAll,
+    ReplayLimits, SoftwareKey, original,
 };
 use providore_testkit::{PeripheralKey, conformance};
 use providore_wire::{Timestamp, original::ResponseHead};
@@ -136,7 +136,8 @@ fn a_fault_at_any_call_refuses_the_answer_and_never_accepts_it() {
     let created = Timestamp::from_unix(1_767_323_045).unwrap();
     let mut signer = original::ResponseSigner::begin(SoftwareKey::new(b"secret").unwrap()).unwrap();
     signer.update(b"{}").unwrap();
-    let headers = signer.finish(created, 900).unwrap();
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = signer.finish(created, 900, &mut memory).unwrap();
 
     // Begin, one chunk, four pieces of the tail, finish: the eighth call does not come.
     for calls in 0..8 {

@@ -81,7 +81,7 @@ fn is_done(world: &World, unit: &Unit) -> bool {
     let known = block_on(world.store().device(&unit.peer.id)).expect("a store");
     let old = unit.peer.record().key_check();
     let replaced = known.expect("a device").key_check() != old;
-    let idle = *state(unit).phase() == UpdatePhase::Idle;
+    let idle = state(unit).phase() == UpdatePhase::Idle;
     unit.is_provisioned() && replaced && idle && unit.storage.content(Record::NextSecret).is_none()
 }
 

@@ -68,7 +68,7 @@ fn is_done<F: Flash>(story: Story, bench: &mut Bench<F>) -> bool {
         // A server that was told of a failure does not offer it again.
         publisher.look(|inner| inner.offer = None);
     }
-    told && *bench.state().phase() == UpdatePhase::Idle && bench.slot_state() != SlotState::OnTrial
+    told && bench.state().phase() == UpdatePhase::Idle && bench.slot_state() != SlotState::OnTrial
 }
 
 /// Starts the device until all is said and done, or the power fails; says whether it did.

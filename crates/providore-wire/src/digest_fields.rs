@@ -11,7 +11,7 @@
 
 use crate::{
     ParseError, ParseErrorKind, Signature, Text,
-    structured::{BareItem, Dictionary, Member, write_bytes},
+    structured::{BareItem, Dictionary, Member},
 };
 
 /// The value of `Content-Digest` or `Repr-Digest`.
@@ -61,13 +61,14 @@ impl<'a> DigestField<'a> {
     pub(crate) fn parse_sha256(value: &'a [u8]) -> Result<Option<[u8; 32]>, ParseError> {
         let alone = value.strip_prefix(b"sha-256=:");
         let alone = alone.and_then(|digits| digits.strip_suffix(b":"));
-        match alone.map(Signature::parse) {
-            Some(Ok(digest)) => Ok(Some(*digest.as_bytes())),
-            #[cfg(feature = "any-spelling")]
-            _ => Self::parse(value).map(|field| field.sha256()),
-            #[cfg(not(feature = "any-spelling"))]
-            _ => Err(ParseError::new(ParseErrorKind::InvalidBytes, 0)),
+        let mut digest = [0; 32];
+        if alone.is_some_and(|digits| Signature::read(digits, &mut digest)) {
+            return Ok(Some(digest));
         }
+        #[cfg(feature = "any-spelling")]
+        return Self::parse(value).map(|field| field.sha256());
+        #[cfg(not(feature = "any-spelling"))]
+        Err(ParseError::new(ParseErrorKind::InvalidBytes, 0))
     }
 
     /// The SHA-256 digest, if there is one.
@@ -84,13 +85,13 @@ impl<'a> DigestField<'a> {
     /// The value of a field with this SHA-256 digest.
     #[must_use]
     pub fn write_sha256(digest: &[u8; 32]) -> Text<{ DigestField::TEXT_LEN }> {
-        let text = Text::collect(|sink| {
-            sink(SHA_256.as_bytes())?;
-            sink(b"=")?;
-            write_bytes(digest, sink)
-        });
+        let digits = Signature::new(*digest).to_base64();
+        let mut text = Text::new();
         // Name, equals sign, colons and 44 digits always fit.
-        text.unwrap_or_default()
+        for piece in ["sha-256=:", digits.as_str(), ":"] {
+            let _ = text.push_str(piece);
+        }
+        text
     }
 }
 

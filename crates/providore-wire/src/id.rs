@@ -180,23 +180,19 @@ fn check_name(bytes: &[u8]) -> Result<&str, ParseError> {
     }
     // The edges count as dots: this refuses a dot, and by the blank rule a blank, at either end.
     let mut before = b'.';
-    for (offset, &byte) in bytes.iter().enumerate() {
-        match (before, byte) {
-            (b'.', b'.') => return Err(ParseError::new(ParseErrorKind::PathLike, offset)),
-            (b'.' | b' ', b' ') | (b' ', b'.') => {
-                return Err(ParseError::new(ParseErrorKind::UnexpectedByte, offset));
-            }
-            _ => {}
-        }
-        if !(byte.is_ascii_alphanumeric() || b"-._~:+@ ".contains(&byte)) {
-            return Err(ParseError::new(ParseErrorKind::UnexpectedByte, offset));
+    for offset in 0..=bytes.len() {
+        let byte = bytes.get(offset).copied().unwrap_or(b'.');
+        let wrong = match (before, byte) {
+            (b'.', b'.') => Some(ParseErrorKind::PathLike),
+            (b'.' | b' ', b' ') | (b' ', b'.') => Some(ParseErrorKind::UnexpectedByte),
+            (_, b'-' | b'.' | b'_' | b'~' | b':' | b'+' | b'@' | b' ') => None,
+            (_, byte) if byte.is_ascii_alphanumeric() => None,
+            _ => Some(ParseErrorKind::UnexpectedByte),
+        };
+        if let Some(kind) = wrong {
+            return Err(ParseError::new(kind, offset));
         }
         before = byte;
-    }
-    match before {
-        b'.' => return Err(ParseError::new(ParseErrorKind::PathLike, bytes.len())),
-        b' ' => return Err(ParseError::new(ParseErrorKind::UnexpectedByte, bytes.len())),
-        _ => {}
     }
     // Every byte is ASCII by now.
     Ok(core::str::from_utf8(bytes).unwrap_or_default())

@@ -32,11 +32,19 @@ impl Signature {
     /// # Errors
     /// [`ParseErrorKind::InvalidBase64`].
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        let bad = ParseError::new(ParseErrorKind::InvalidBase64, 0);
-        let digits = bytes.strip_suffix(b"=").ok_or(bad)?;
+        let mut tag = [0; 32];
+        if Self::read(bytes, &mut tag) {
+            Ok(Self(tag))
+        } else {
+            Err(ParseError::new(ParseErrorKind::InvalidBase64, 0))
+        }
+    }
+
+    /// Whether this is a text form: the 32 bytes are in `tag` then.
+    pub(crate) fn read(bytes: &[u8], tag: &mut [u8; 32]) -> bool {
         // 43 digits are 32 bytes and two bits to spare.
-        let tag = base64::decode_exact(base64::STANDARD, digits);
-        tag.map(Self).ok_or(bad)
+        let digits = bytes.strip_suffix(b"=");
+        digits.is_some_and(|digits| base64::decode_all(base64::STANDARD, digits, tag))
     }
 
     /// The text form.

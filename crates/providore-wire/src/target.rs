@@ -1,6 +1,6 @@
 //! The request target: the path that is signed, byte for byte, and the query beside it.
 
-use crate::{FirmwareVersion, ParseError, ParseErrorKind};
+use crate::{FirmwareVersion, ParseError, ParseErrorKind, text::split_once};
 
 /// A request target (RFC 9112 section 3.2), split but never decoded or normalised.
 ///
@@ -41,7 +41,7 @@ impl<'a> Target<'a> {
         } else {
             origin_form(text)?
         };
-        Ok(match origin.split_once('?') {
+        Ok(match split_once(origin, b'?') {
             Some((path, query)) => Self {
                 path,
                 query: Some(query),
@@ -89,28 +89,34 @@ impl<'a> Target<'a> {
 /// The part of `http://host/path?query` from its path on.
 fn origin_form(text: &str) -> Result<&str, ParseError> {
     let no_path = ParseError::new(ParseErrorKind::UnexpectedByte, 0);
-    let (scheme, rest) = text.split_once("://").ok_or(no_path)?;
-    if !(scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")) {
-        return Err(no_path);
-    }
-    let slash = rest.find('/').ok_or(no_path)?;
-    rest.get(slash..).ok_or(no_path)
+    let behind = |scheme: &str| {
+        let (begin, rest) = text.split_at_checked(scheme.len())?;
+        begin.eq_ignore_ascii_case(scheme).then_some(rest)
+    };
+    let rest = behind("http://").or_else(|| behind("https://"));
+    let rest = rest.ok_or(no_path)?;
+    let slash = rest.bytes().position(|byte| byte == b'/');
+    rest.get(slash.ok_or(no_path)?..).ok_or(no_path)
 }
 
 fn unescape(value: &str) -> Result<FirmwareVersion, ParseError> {
-    let mut plain = crate::Text::<{ FirmwareVersion::MAX_LEN }>::new();
-    let mut rest = value;
-    while let Some(character) = rest.chars().next() {
-        let (character, length) = match rest.get(..3) {
-            Some("%2B" | "%2b") => ('+', 3),
-            Some("%3A" | "%3a") => (':', 3),
-            Some("%20") => (' ', 3),
-            _ => (character, character.len_utf8()),
+    let mut plain = [0; FirmwareVersion::MAX_LEN];
+    let mut length = 0_usize;
+    let mut rest = value.as_bytes();
+    loop {
+        let (byte, behind) = match rest {
+            [] => break,
+            [b'%', b'2', b'B' | b'b', behind @ ..] => (b'+', behind),
+            [b'%', b'3', b'A' | b'a', behind @ ..] => (b':', behind),
+            [b'%', b'2', b'0', behind @ ..] => (b' ', behind),
+            [byte, behind @ ..] => (*byte, behind),
         };
-        plain.push(character)?;
-        rest = rest.get(length..).unwrap_or_default();
+        let too_long = ParseError::new(ParseErrorKind::TooLong, plain.len());
+        *plain.get_mut(length).ok_or(too_long)? = byte;
+        length = length.saturating_add(1);
+        rest = behind;
     }
-    plain.as_str().parse()
+    FirmwareVersion::parse(plain.get(..length).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -80,6 +80,15 @@ impl<const N: usize> AsRef<str> for Text<N> {
     }
 }
 
+/// What stands before and behind the first such character, of ASCII. A search for text, as `str` has
+/// it, takes more code than whoever looks for one character.
+#[inline(never)]
+pub(crate) fn split_once(text: &str, character: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == character)?;
+    let (before, rest) = text.split_at_checked(at)?;
+    Some((before, rest.get(1..)?))
+}
+
 /// The decimal digits of a number, at the end of `room`. No number is divided by a variable or held
 /// in 128 bits: a small processor has no instruction for either.
 pub(crate) fn write_digits(number: u64, room: &mut [u8; 20]) -> &[u8] {
@@ -97,17 +106,21 @@ pub(crate) fn write_digits(number: u64, room: &mut [u8; 20]) -> &[u8] {
     room.get(first..).unwrap_or_default()
 }
 
-/// In two halves of 32 bits, high to low, as on paper; four bits of remainder fit above 16.
+/// High to low, as on paper.
 fn divide_by_ten(number: u64) -> (u64, u8) {
-    let mut quotient = 0_u64;
-    let mut remainder = 0_u32;
-    for shift in [48_u32, 32, 16, 0] {
-        let part = u32::try_from(number.wrapping_shr(shift) & 0xffff).unwrap_or_default();
-        let part = remainder << 16 | part;
-        quotient = quotient << 16 | u64::from(part / 10);
+    if usize::BITS >= u64::BITS {
+        let digit = u8::try_from(number % 10);
+        return (number / 10, digit.unwrap_or_default());
+    }
+    let mut bytes = number.to_le_bytes();
+    let mut remainder = 0_u16;
+    for byte in bytes.iter_mut().rev() {
+        let part = remainder << 8 | u16::from(*byte);
+        *byte = u8::try_from(part / 10).unwrap_or_default();
         remainder = part % 10;
     }
-    (quotient, u8::try_from(remainder).unwrap_or_default())
+    let digit = u8::try_from(remainder).unwrap_or_default();
+    (u64::from_le_bytes(bytes), digit)
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ async fn live<K: MacKey, P: Parts, A: Application + ?Sized>(
 /// Whether the day ended with other firmware to run.
 fn restart_after(day: &Day) -> Option<Restart> {
     match &day.firmware {
-        Some(FirmwareStep::OnTrial(_)) => Some(Restart::NewFirmware),
+        Some(FirmwareStep::OnTrial) => Some(Restart::NewFirmware),
         Some(FirmwareStep::Restart) => Some(Restart::PreviousFirmware),
         _ => None,
     }

@@ -17,7 +17,7 @@ pub(crate) fn rows(head: &[u8], body: &mut [u8], record: &mut [u8]) -> Option<()
     let keys = crate::signed::keys()?;
     let device = "d8fa0180".parse().ok()?;
     row("request signed", &mut || {
-        crate::signed::ask(&keys, &device).map(drop)
+        crate::signed::ask(&keys, &device, record).map(drop)
     });
     row("keys derived, request signed, answer verified", &mut || {
         crate::signed::device(head, body, record)

@@ -30,7 +30,7 @@ use riscv_rt::entry;
 pub(crate) struct Buffers {
     /// A body as it was received.
     pub(crate) body: [u8; 128],
-    /// One record of encrypted content.
+    /// The headers of a request; then one record of encrypted content.
     pub(crate) record: [u8; 4096],
 }
 
@@ -82,7 +82,7 @@ fn run(exchange: &Exchange, buffers: &mut Buffers) -> Option<()> {
     let received = buffers.body.get_mut(..body.len())?;
     received.copy_from_slice(body);
     #[cfg(feature = "original")]
-    original::device()?;
+    original::device(&mut buffers.record)?;
     #[cfg(feature = "count")]
     return count::rows(head, received, &mut buffers.record);
     #[cfg(all(feature = "signed", not(feature = "count")))]

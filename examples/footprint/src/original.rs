@@ -16,7 +16,7 @@ const ANSWER: [(&str, &[u8]); 3] = [
 
 /// Asks for the configuration and verifies the answer.
 #[inline(never)]
-pub(crate) fn device() -> Option<()> {
+pub(crate) fn device(lent: &mut [u8]) -> Option<()> {
     let mut key = SoftwareKey::new(black_box(b"a device's secret")).ok()?;
     let device: DeviceId = black_box("d8fa0180").parse().ok()?;
     let version: FirmwareVersion = black_box("1.1.0").parse().ok()?;
@@ -28,7 +28,7 @@ pub(crate) fn device() -> Option<()> {
         body: black_box(b""),
     };
     let now = Timestamp::from_unix(black_box(1_767_323_045))?;
-    black_box(sign_request(&mut key, &request, now, 900).ok()?);
+    black_box(sign_request(&mut key, &request, now, 900, lent).ok()?);
     let head = ResponseHead::parse(black_box(ANSWER)).ok()?;
     let policy = ResponsePolicy::default();
     let mut verifier = ResponseVerifier::begin(&mut key, head, &policy, now, now).ok()?;

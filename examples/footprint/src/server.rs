@@ -36,12 +36,12 @@ pub(crate) fn server(exchange: &Exchange, lent: &mut [u8]) -> Option<()> {
     let (request, _) = parts(exchange.request)?;
     let (response, content) = parts(exchange.response)?;
     encode(&keys, black_box(PLAIN), content, lent)?;
-    answer(&keys, request, response)?;
+    answer(&keys, request, response, lent)?;
     rewrite(response)
 }
 
 #[inline(never)]
-fn answer(keys: &Keys, request: &[u8], response: &[u8]) -> Option<()> {
+fn answer(keys: &Keys, request: &[u8], response: &[u8], lent: &mut [u8]) -> Option<()> {
     let now = Timestamp::from_unix(black_box(NOW))?;
     let challenges = ChallengeKey::new(&black_box([0x5e; 32])).ok()?;
     let policy = RequestPolicy::new(challenges, Timestamp::from_unix(black_box(1_767_320_000))?);
@@ -58,7 +58,7 @@ fn answer(keys: &Keys, request: &[u8], response: &[u8]) -> Option<()> {
         challenge: &challenge,
         created: now,
     };
-    let headers = sign_response(keys, &verified.question(), &answer).ok()?;
+    let headers = sign_response(keys, &verified.question(), &answer, lent).ok()?;
     let expected = fields(response).find(|(name, _)| *name == "signature");
     let signature = headers.value("signature")?.as_bytes();
     (signature == expected?.1).then_some(())

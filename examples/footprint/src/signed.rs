@@ -19,18 +19,10 @@ const NONCE: [u8; 16] = [
 
 /// Asks for the configuration and verifies the answer.
 #[inline(never)]
-pub(crate) fn device(
-    head: &[u8],
-    body: &mut [u8],
-    #[cfg_attr(
-        not(feature = "content-coding"),
-        expect(unused_variables, reason = "for content that is encrypted")
-    )]
-    lent: &mut [u8],
-) -> Option<()> {
+pub(crate) fn device(head: &[u8], body: &mut [u8], lent: &mut [u8]) -> Option<()> {
     let keys = keys()?;
     let device: DeviceId = black_box("d8fa0180").parse().ok()?;
-    let signature = ask(&keys, &device)?;
+    let signature = ask(&keys, &device, lent)?;
     let request = (black_box("GET"), black_box("/config"), None);
     let question = Question::new(request, LABEL, &signature);
     let parsed = ResponseHead::parse(black_box(200), &question, crate::fields(head)).ok()?;
@@ -53,7 +45,7 @@ pub(crate) fn keys() -> Option<Keys> {
 
 /// The signature of the request that is to be sent.
 #[inline(never)]
-pub(crate) fn ask(keys: &Keys, device: &DeviceId) -> Option<Signature> {
+pub(crate) fn ask(keys: &Keys, device: &DeviceId, lent: &mut [u8]) -> Option<Signature> {
     let version: FirmwareVersion = black_box("1.1.0").parse().ok()?;
     let target = Target::parse(black_box("/config")).ok()?;
     let mut request = RequestToSign::new(device, black_box(Method::Get), target).version(&version);
@@ -63,9 +55,10 @@ pub(crate) fn ask(keys: &Keys, device: &DeviceId) -> Option<Signature> {
     }
     let now = Timestamp::from_unix(black_box(NOW))?;
     let nonce = Nonce::new(black_box(NONCE));
-    let headers = sign_request(keys, &request, Validity::window(now, 60), &nonce).ok()?;
-    let digits = headers.value("signature")?.strip_prefix(LABEL)?;
-    Signature::parse(digits.strip_prefix("=:")?.strip_suffix(':')?.as_bytes()).ok()
+    let validity = Validity::window(now, 60);
+    let headers = sign_request(keys, &request, validity, &nonce, lent).ok()?;
+    black_box(headers.lines());
+    Some(*headers.signature())
 }
 
 /// Once as it streams by, once where it lies.

@@ -186,10 +186,10 @@ impl<'a> Host<'a> {
         self.call_hook("config", path, None).await
     }
 
-    async fn after_firmware(&mut self, step: &FirmwareStep) -> Result<(), Failure> {
-        let version = match step {
-            FirmwareStep::OnTrial(version) => version,
-            FirmwareStep::Refused(version) => {
+    async fn after_firmware(&mut self, step: FirmwareStep) -> Result<(), Failure> {
+        let version = match (step, self.agent.offered_firmware().cloned()) {
+            (FirmwareStep::OnTrial, Some(version)) => version,
+            (FirmwareStep::Refused, Some(version)) => {
                 let message = format!("firmware {version} is not installed");
                 let why = "no author whom this machine trusts has signed it for this machine now";
                 return Err(Failure::not_verified(message, why));
@@ -201,7 +201,7 @@ impl<'a> Host<'a> {
             }
         };
         let path = self.agent.platform_mut().slot.current();
-        if let Err(failure) = self.call_hook("firmware", &path, Some(version)).await {
+        if let Err(failure) = self.call_hook("firmware", &path, Some(&version)).await {
             self.agent.reject_firmware().await?;
             // The previous one runs again: the same hook starts it.
             let _ = self.call_hook("firmware", &path, None).await;

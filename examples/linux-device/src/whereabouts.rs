@@ -45,10 +45,17 @@ impl<'b> Whereabouts<'b> {
 }
 
 impl Locator for Whereabouts<'_> {
-    async fn next(&mut self) -> Option<ServerAddress> {
+    async fn next(&mut self) -> Option<&ServerAddress> {
         match self {
             Self::Configured(address) => address.next().await,
             Self::Searched(search) => search.next().await,
+        }
+    }
+
+    fn current(&self) -> Option<&ServerAddress> {
+        match self {
+            Self::Configured(address) => address.current(),
+            Self::Searched(search) => search.current(),
         }
     }
 
@@ -58,10 +65,10 @@ impl Locator for Whereabouts<'_> {
         }
     }
 
-    fn confirm(&mut self, address: &ServerAddress) -> bool {
+    fn confirm(&mut self) -> bool {
         match self {
-            Self::Configured(_) => false,
-            Self::Searched(search) => search.confirm(address),
+            Self::Configured(address) => address.confirm(),
+            Self::Searched(search) => search.confirm(),
         }
     }
 }

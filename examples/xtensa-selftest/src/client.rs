@@ -50,7 +50,9 @@ fn recorded(transcript: &mut Transcript) -> Option<()> {
     let asked = Http::parse(vector.request)?;
     let mut device = recorded_device(vector, &asked)?;
     // A first answer told the challenge: of a 401 that is all that counts.
-    let first = Exchange::ask(TimeCheck::new(), &mut device, moment(None, [0; 16])).ok()?;
+    let mut memory = [0; Request::MAX_LEN];
+    let first = moment(None, [0; 16]);
+    let first = Exchange::ask(TimeCheck::new(), &mut device, first, &mut memory).ok()?;
     let challenge = [("providore-challenge", asked.field("providore-challenge")?)];
     let head = BorrowedHead {
         status: 401,
@@ -63,7 +65,9 @@ fn recorded(transcript: &mut Transcript) -> Option<()> {
         0xab, 0x87, 0x95, 0x4b, 0x06, 0x4b, 0x29, 0x1e, 0x0f, 0xc3, 0x1a, 0x50, 0x96, 0x64, 0x34,
         0x45,
     ];
-    let exchange = Exchange::ask(Config::new(), &mut device, moment(None, nonce)).ok()?;
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange =
+        Exchange::ask(Config::new(), &mut device, moment(None, nonce), &mut memory).ok()?;
     for (name, value) in exchange.request().fields() {
         transcript.compare(
             "a field of the request",
@@ -246,13 +250,15 @@ fn exchange<O: BufferedOperation, T>(
     take: impl FnOnce(O::Outcome<'_>) -> T,
 ) -> Option<Result<T, Error>> {
     let clock = Timestamp::from_unix(NOW);
-    let exchange = Exchange::ask(operation, device, moment(clock, [7; 16])).ok()?;
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange = Exchange::ask(operation, device, moment(clock, [7; 16]), &mut memory).ok()?;
     for (name, value) in exchange.request().fields() {
         transcript.note(name.as_bytes());
         transcript.note(value.as_bytes());
     }
-    let mut buffer = [0; LONGEST];
-    let (headers, body) = serve(&exchange.request(), reply, &mut buffer)?;
+    let (mut memory, mut buffer) = ([0; HeaderInstructions::MAX_LEN], [0; LONGEST]);
+    let lent = (&mut memory[..], &mut buffer[..]);
+    let (headers, body) = serve(&exchange.request(), reply, lent)?;
     if reply.damaged {
         *body.last_mut()? ^= 1;
     }
@@ -277,8 +283,8 @@ fn exchange<O: BufferedOperation, T>(
 fn serve<'b>(
     request: &Request<'_>,
     reply: &Reply,
-    buffer: &'b mut [u8],
-) -> Option<(HeaderInstructions, &'b mut [u8])> {
+    (memory, buffer): (&'b mut [u8], &'b mut [u8]),
+) -> Option<(HeaderInstructions<'b>, &'b mut [u8])> {
     let now = Timestamp::from_unix(NOW)?;
     let keys = Keys::derive(&mut SoftwareKey::new(SECRET).ok()?).ok()?;
     let started = Timestamp::from_unix(NOW - 3600)?;
@@ -303,7 +309,7 @@ fn serve<'b>(
         challenge: &policy.challenges().issue(now, [3; 8]).ok()?,
         created: now,
     };
-    let headers = sign_response(&keys, &verified.question(), &answer).ok()?;
+    let headers = sign_response(&keys, &verified.question(), &answer, memory).ok()?;
     Some((headers, body))
 }
 

@@ -6,15 +6,15 @@ use providore_wire::Method;
 use super::{Agent, AgentError, Event};
 use crate::{
     Body, BufferedOperation, Clock as _, Device, EntityTag, Error, Exchange, Locator as _, Moment,
-    Operation, Parts, PlatformOf, Record, ServerAddress, SignedAnswer, Storage as _,
-    Transport as _,
+    Operation, Parts, PlatformOf, Record, SignedAnswer, Storage as _, Transport as _,
     exchange::{Target, sealed::Question},
 };
 
 impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// What every call to the server begins with: stored secrets are read, what is owed is waited
     /// out, and somebody to ask is found.
-    pub(super) async fn approach(&mut self) -> Result<ServerAddress, AgentError> {
+    pub(super) async fn approach(&mut self) -> Result<Approached, AgentError> {
+        #[cfg(feature = "secret-rotation")]
         self.resume_secret().await?;
         let owed_ms = core::mem::take(&mut self.owed_ms);
         // Nobody can make a trial outlast its time by asking for patience.
@@ -23,20 +23,22 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             self.say(&Event::Waiting { milliseconds });
             self.platform.parts().clock.sleep_ms(milliseconds).await;
         }
-        if let Some(server) = &self.server {
-            return Ok(server.clone());
+        // An application may have put another platform in its place.
+        let is_there = self.platform.parts().locator.current().is_some();
+        if self.keeps_server && is_there {
+            return Ok(Approached(()));
         }
         self.recall_server().await;
         let locator = &mut self.platform.parts().locator;
-        let mut candidate = locator.next().await;
-        if candidate.is_none() {
-            // The end of a round: begin the next.
-            candidate = locator.next().await;
+        // The end of a round is followed by the next one.
+        if locator.next().await.is_none() && locator.next().await.is_none() {
+            return Err(AgentError::NoServer);
         }
-        let server = candidate.ok_or(AgentError::NoServer)?;
-        self.say(&Event::Server(&server));
-        self.server = Some(server.clone());
-        Ok(server)
+        self.keeps_server = true;
+        if let (Some(report), Some(server)) = (&mut self.report, locator.current()) {
+            report(&Event::Server(server));
+        }
+        Ok(Approached(()))
     }
 
     /// What every call ends with: a success forgives, a failure costs a wait, and one for which
@@ -50,18 +52,23 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
                 self.failures = 0;
                 self.confirm_server().await;
             }
-            Err(error) => {
-                self.failures = self.failures.saturating_add(1);
-                let asked = error.answer().and_then(Error::retry_after_s);
-                let entropy = &mut self.platform.parts().entropy;
-                self.owed_ms = self.settings.retry.wait_ms(self.failures, asked, entropy);
-                if error.blames_the_server() {
-                    self.server = None;
-                }
-            }
+            Err(error) => self.owe(error),
         }
+        #[cfg(feature = "secret-rotation")]
         self.keep_secret_or_say().await;
         outcome
+    }
+
+    /// What a failure costs.
+    #[inline(never)] // There is a `settle` for each outcome.
+    fn owe(&mut self, error: &AgentError) {
+        self.failures = self.failures.saturating_add(1);
+        let asked = error.answer().and_then(Error::retry_after_s);
+        let entropy = &mut self.platform.parts().entropy;
+        self.owed_ms = self.settings.retry.wait_ms(self.failures, asked, entropy);
+        if error.blames_the_server() {
+            self.keeps_server = false;
+        }
     }
 
     /// Tells the locator, once, which server was good before the start. A record that cannot be read
@@ -84,8 +91,8 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// one. One that cannot be kept costs a search after the next start.
     async fn confirm_server(&mut self) {
         let parts = self.platform.parts();
-        if let Some(server) = &self.server
-            && parts.locator.confirm(server)
+        if parts.locator.confirm()
+            && let Some(server) = parts.locator.current()
         {
             let address = server.as_str().as_bytes();
             let _ = parts.storage.store(Record::Server, address).await;
@@ -95,24 +102,25 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// One exchange whose answer fits the document buffer.
     pub(super) async fn ask<O: BufferedOperation>(
         &mut self,
-        server: &ServerAddress,
+        _: &Approached,
         operation: O,
     ) -> Result<O::Outcome<'_>, AgentError> {
         let (chunk, document) = (&mut *self.buffers.chunk, &mut *self.buffers.document);
         let line = Line {
             device: &mut self.device,
             platform: &mut self.platform,
-            server,
         };
         line.ask(operation, chunk, document).await
     }
 }
 
-/// Who asks whom, by what.
+/// That the locator's current candidate may be asked now; only [`Agent::approach`] makes one.
+pub(super) struct Approached(());
+
+/// Who asks the locator's current candidate, by what.
 pub(super) struct Line<'l, K, P> {
     pub(super) device: &'l mut Device<K>,
     pub(super) platform: &'l mut P,
-    pub(super) server: &'l ServerAddress,
 }
 
 impl<K: MacKey, P: Parts> Line<'_, K, P> {
@@ -140,16 +148,13 @@ impl<K: MacKey, P: Parts> Line<'_, K, P> {
         chunk: &mut [u8],
         document: &'b mut [u8],
     ) -> Result<(), AgentError> {
-        let Self {
-            device,
-            platform,
-            server,
-        } = self;
+        let Self { device, platform } = self;
         let parts = platform.parts();
         let mut repetitions = Repetitions::of(device);
         loop {
             let question = Asking(pending.question()?);
-            let exchange = Exchange::ask(question, device, moment::<P>(parts))?;
+            let exchange = Exchange::ask(question, device, moment::<P>(parts), chunk)?;
+            let server = parts.locator.current().ok_or(AgentError::NoServer)?;
             let mut answer = parts.transport.send(server, &exchange.request()).await?;
             let clock = parts.clock.now();
             let opened = match exchange.open(device, &answer.head, clock) {
@@ -196,7 +201,7 @@ impl<'b, O: BufferedOperation> Conversation<'b> for Pending<'b, O> {
 }
 
 /// The question of any operation.
-struct Asking<'q>(&'q dyn Question);
+pub(super) struct Asking<'q>(pub(super) &'q dyn Question);
 
 impl Operation for Asking<'_> {}
 
@@ -205,7 +210,7 @@ impl Question for Asking<'_> {
         self.0.method()
     }
 
-    fn target(&self) -> Target {
+    fn target(&self) -> Target<'_> {
         self.0.target()
     }
 

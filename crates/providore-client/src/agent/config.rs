@@ -2,10 +2,13 @@
 
 use providore_sign::MacKey;
 
-use super::{Agent, AgentError, Event, Step, ask::Line, config_trial};
+use super::{
+    Agent, AgentError, Event,
+    ask::{Approached, Line},
+};
 use crate::{
     BodyFault, Config, ConfigOutcome, EntityTag, Error, Outcome, Parts, Record, Report,
-    ServerAddress, Storage as _, Subject,
+    Storage as _, Subject,
 };
 
 /// What became of the configuration.
@@ -33,12 +36,8 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// [`AgentError`]; what is stored stays.
     pub async fn check_config(&mut self) -> Result<ConfigStep, AgentError> {
         let server = self.approach().await?;
-        if let Err(error) = self.tell_config_failure(&server).await {
-            self.say(&Event::Failed {
-                step: Step::Report,
-                error: &error,
-            });
-        }
+        #[cfg(feature = "config-trial")]
+        self.tell_config_failure_or_say(&server).await;
         let outcome = self.fetch_config(&server).await;
         if let Err(AgentError::Answer(Error::Body(BodyFault::CheckedOut))) = &outcome {
             let reason = "refused by the application's check";
@@ -48,7 +47,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         self.settle(outcome).await
     }
 
-    async fn fetch_config(&mut self, server: &ServerAddress) -> Result<ConfigStep, AgentError> {
+    async fn fetch_config(&mut self, _: &Approached) -> Result<ConfigStep, AgentError> {
         let tag = self.tag.take();
         let mut operation = Config::new();
         if let Some(tag) = &tag {
@@ -60,7 +59,6 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let line = Line {
             device: &mut self.device,
             platform: &mut self.platform,
-            server,
         };
         let (chunk, document) = (&mut *self.buffers.chunk, &mut *self.buffers.document);
         let outcome = line.ask(operation, chunk, document).await?;
@@ -70,8 +68,9 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             return Ok(ConfigStep::Kept);
         };
         let storage = &mut self.platform.parts().storage;
+        #[cfg(feature = "config-trial")]
         if self.settings.config_trial.is_some() {
-            let step = config_trial::offer(storage, config.bytes()).await;
+            let step = super::config_trial::offer(storage, config.bytes()).await;
             let (length, tag) = (config.bytes().len(), config.tag().cloned());
             let step = step.map_err(AgentError::Storage)?;
             return Ok(self.follow(step, length, tag));

@@ -14,10 +14,10 @@ use providore_sign::MacKey;
 use sha2::{Digest as _, Sha256};
 
 use self::record::{Phase, Trial};
-use super::{Agent, AgentError, ConfigStep, Event, Step};
+use super::{Agent, AgentError, ConfigStep, Event, Step, ask::Approached};
 use crate::{
-    Clock as _, Config, Error, Outcome, Parts, Record, Report, ServerAddress, Storage, StoreError,
-    Subject, TimeCheck,
+    Clock as _, Config, Error, Outcome, Parts, Record, Report, Storage, StoreError, Subject,
+    TimeCheck,
 };
 
 /// How long another configuration has to show that the device reaches its server with it.
@@ -244,11 +244,14 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         removed.map_err(AgentError::Storage)
     }
 
-    /// Tells the server of a configuration that failed, once.
-    pub(super) async fn tell_config_failure(
-        &mut self,
-        server: &ServerAddress,
-    ) -> Result<(), AgentError> {
+    /// Tells the server of a configuration that failed, once; if it cannot be told, later.
+    pub(super) async fn tell_config_failure_or_say(&mut self, server: &Approached) {
+        if let Err(error) = self.tell_config_failure(server).await {
+            self.not_told(&error);
+        }
+    }
+
+    async fn tell_config_failure(&mut self, server: &Approached) -> Result<(), AgentError> {
         if self.settings.config_trial.is_none() {
             return Ok(());
         }
@@ -259,7 +262,8 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         };
         let report = Report::new(Subject::Config, outcome, None, trial.reason.as_str());
         if self.device.session().is_some() {
-            match self.ask(server, report).await {
+            let written = self.write_report(&report);
+            match self.post(server, written).await {
                 Ok(()) => self.say(&Event::Reported),
                 // The server has been told, and has no use for it.
                 Err(AgentError::Answer(Error::Declined { .. })) => {}

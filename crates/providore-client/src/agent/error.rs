@@ -12,6 +12,10 @@ pub enum AgentError {
     /// The locator knows no server.
     #[error("no server was found")]
     NoServer,
+    /// The application named no author whose firmware may be installed, and this build does not trust
+    /// a server with firmware.
+    #[error("no author's key was given")]
+    NoAuthor,
     /// No answer arrived, or not all of it.
     #[error("the server was not heard")]
     Transport(#[from] TransportError),

@@ -5,7 +5,7 @@ use core::fmt;
 use providore_wire::FirmwareVersion;
 
 use super::AgentError;
-use crate::{NoticeFault, ServerAddress};
+use crate::ServerAddress;
 
 /// A step of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,9 +60,11 @@ pub enum Event<'e> {
         milliseconds: u64,
     },
     /// The server says that something waits: the next day begins soon.
+    #[cfg(feature = "notices")]
     NoticeHeard,
     /// A datagram came that changes nothing; anybody can have sent it.
-    NoticeIgnored(NoticeFault),
+    #[cfg(feature = "notices")]
+    NoticeIgnored(crate::NoticeFault),
     /// An attempt failed.
     Failed {
         /// What was attempted.

@@ -10,10 +10,10 @@
 use providore_sign::MacKey;
 use zeroize::Zeroizing;
 
-use super::{Agent, AgentError, Event, Step};
+use super::{Agent, AgentError, Event, Step, ask::Approached};
 use crate::{
-    Error, NextSecret, Parts, Record, ServerAddress, Storage as _, StoreError, TimeCheck,
-    VerifiedSecret, device::RECORD_LEN,
+    Error, NextSecret, Parts, Record, Storage as _, StoreError, TimeCheck, VerifiedSecret,
+    device::RECORD_LEN,
 };
 
 /// What became of the secret.
@@ -56,7 +56,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         self.settle(outcome).await
     }
 
-    async fn follow_secret(&mut self, server: &ServerAddress) -> Result<SecretStep, AgentError> {
+    async fn follow_secret(&mut self, server: &Approached) -> Result<SecretStep, AgentError> {
         let waiting = self.ask(server, NextSecret::new()).await?;
         // Before anything else is stored as the next one.
         let replaced = self.keep_secret().await?;
@@ -81,7 +81,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     async fn store_next(&mut self, secret: &VerifiedSecret) -> Result<(), AgentError> {
         let session = self.device.session().ok_or(Error::NotInDialect)?;
         let mut buffer = RecordBuffer::new([0; RECORD_LEN]);
-        let record = session.record_of(secret.expose(), &mut buffer);
+        let record = session.rotation().record_of(secret.expose(), &mut buffer);
         let storage = &mut self.platform.parts().storage;
         let stored = storage.store(Record::NextSecret, record).await;
         stored.map_err(AgentError::Storage)?;
@@ -178,6 +178,6 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             Err(error) => return Err(AgentError::Storage(error)),
         };
         let session = self.device.session();
-        Ok(session.and_then(|session| session.secret_in(content?)))
+        Ok(session.and_then(|session| session.rotation().secret_in(content?)))
     }
 }

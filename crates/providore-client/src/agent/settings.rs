@@ -1,7 +1,10 @@
 //! How often to ask, what to accept, and the memory to do it in.
 
+#[cfg(feature = "config-trial")]
 use super::ConfigTrial;
-use crate::{ImageCheck, NoticePolicy, RetryPolicy};
+#[cfg(feature = "notices")]
+use crate::NoticePolicy;
+use crate::{ImageCheck, RetryPolicy};
 
 /// What the agent goes by.
 #[derive(Debug, Clone)]
@@ -15,6 +18,7 @@ pub struct Settings {
     /// [`Agent::use_config`](super::Agent::use_config), which then has to be called at each start and
     /// after [`ConfigStep::OnTrial`](super::ConfigStep::OnTrial). Without, another one replaces the
     /// one that is stored.
+    #[cfg(feature = "config-trial")]
     pub config_trial: Option<ConfigTrial>,
     /// How long to wait after a failure.
     pub retry: RetryPolicy,
@@ -26,8 +30,10 @@ pub struct Settings {
     /// Whether a day includes firmware.
     pub firmware: bool,
     /// Whether a day includes a look for another secret. Only in the `Signed` dialect.
+    #[cfg(feature = "secret-rotation")]
     pub secret: bool,
     /// How often notices may cut a rest short.
+    #[cfg(feature = "notices")]
     pub notices: NoticePolicy,
     /// How often firmware on trial is started without being confirmed, before it is rolled back.
     /// Only with authors.
@@ -47,12 +53,15 @@ impl Settings {
         Self {
             image,
             config_check: None,
+            #[cfg(feature = "config-trial")]
             config_trial: None,
             retry: RetryPolicy::DEFAULT,
             attempts: 3,
             config: true,
             firmware: true,
+            #[cfg(feature = "secret-rotation")]
             secret: true,
+            #[cfg(feature = "notices")]
             notices: NoticePolicy::DEFAULT,
             trial_boots: 3,
             trial_s: 600,
@@ -68,9 +77,12 @@ impl Settings {
     reason = "the caller makes it as a literal"
 )]
 pub struct Buffers<'b> {
-    /// For parts of a body and of what is stored; 512 bytes to 4 KiB suit a microcontroller. What
-    /// is stored and does not fit here is written again even where it did not change. With authors
-    /// it holds a chunk of an image while that is verified, and must be as long as one.
+    /// For the head of a request, then for parts of a body and of what is stored; 1 to 4 KiB suit a
+    /// microcontroller. With less than [`Request::MAX_LEN`](crate::Request::MAX_LEN) bytes a question
+    /// may end in [`KeyError::Memory`](providore_sign::KeyError::Memory); 704 suffice for ids and
+    /// versions of at most 32 characters. What is stored and does not fit here is written again even
+    /// where it did not change. With authors it holds a chunk of an image while that is verified, and
+    /// must be as long as one.
     pub chunk: &'b mut [u8],
     /// For a configuration or a certificate chain, of which it is the limit. What is encrypted takes
     /// 21 bytes more, and 17 for each of its records. With authors also for a manifest.

@@ -19,12 +19,8 @@ use providore_pki::manifest::AuthorKeys;
 use providore_sign::MacKey;
 use providore_wire::HardwareType;
 
-use super::{Agent, AgentError, Event, FirmwareStep};
-use crate::{
-    FirmwareSlot as _, Outcome, Parts, Record, Report, ServerAddress, Storage as _, StoreError,
-    Subject, UpdatePhase, UpdateState, VerifiedImage, update::Release,
-};
-use install::{Found, Installation};
+use super::{Agent, AgentError, Event, FirmwareStep, ask::Approached, report::first_half};
+use crate::{Outcome, Parts, Record, Report, Storage, StoreError, Subject, UpdateState};
 pub use trial::Boot;
 
 /// What the agent knows of authors and of the update.
@@ -33,8 +29,11 @@ pub(super) struct Update<'b> {
     authors: Option<Authors<'b>>,
     installed: u64,
     self_test: Option<SelfTest<'b>>,
-    /// As it is stored; nothing before it was read.
-    state: Option<UpdateState>,
+    state: UpdateState,
+    /// Whether that was read, and this start counted.
+    is_known: bool,
+    /// Whether it is not yet stored as it is now.
+    is_changed: bool,
     /// When this agent saw the trial begin, by the uptime.
     trial_since_ms: Option<u64>,
     /// The slot went back: what runs is to be left.
@@ -84,8 +83,8 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     /// What is remembered of updates; `None` before [`start_firmware`](Self::start_firmware) or the
     /// first check.
     #[must_use]
-    pub const fn update_state(&self) -> Option<&UpdateState> {
-        self.update.state.as_ref()
+    pub fn update_state(&self) -> Option<&UpdateState> {
+        self.update.is_known.then_some(&self.update.state)
     }
 
     pub(super) const fn has_authors(&self) -> bool {
@@ -104,19 +103,22 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
 
     /// What a day with authors begins with: a trial that is under way ends, or the day does.
     pub(super) async fn go_through_trial(&mut self) -> Result<Boot, AgentError> {
-        match self.resume_firmware().await? {
-            Boot::OnTrial => self.judge_trial().await,
-            boot => Ok(boot),
+        loop {
+            match self.resume_firmware().await? {
+                Boot::OnTrial => self.judge_trial().await?,
+                boot => return Ok(boot),
+            }
         }
     }
 
     /// The application says that the firmware on trial works.
     pub(super) async fn confirm_update(&mut self) -> Result<(), AgentError> {
-        let committed = self.on_trial.take();
+        let committed = core::mem::take(&mut self.on_trial);
         if self.resume_firmware().await? == Boot::OnTrial {
-            self.confirm_trial().await?;
+            self.update.change().confirming();
+            let _ = self.resume_firmware().await?;
         }
-        if let Some(version) = committed {
+        if committed && let Some(version) = self.offered.take() {
             self.device.set_version(version);
         }
         self.tell_verdict_if_free().await;
@@ -125,9 +127,12 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
 
     /// The application says that the firmware on trial does not work.
     pub(super) async fn reject_update(&mut self, reason: &str) -> Result<(), AgentError> {
-        self.on_trial = None;
+        self.on_trial = false;
         match self.resume_firmware().await? {
-            Boot::OnTrial => self.end_trial(reason).await?,
+            Boot::OnTrial => {
+                self.update.change().ended(Outcome::RolledBack, reason);
+                let _ = self.resume_firmware().await?;
+            }
             Boot::Settled => return Err(AgentError::Slot(StoreError::out_of_order())),
             Boot::Restart => {}
         }
@@ -151,142 +156,88 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
 
     async fn follow_description(
         &mut self,
-        server: &ServerAddress,
+        server: &Approached,
     ) -> Result<FirmwareStep, AgentError> {
         self.tell_verdict(server).await?;
-        let state = self.state().clone();
-        let Some(authors) = self.update.authors.clone() else {
-            return Ok(FirmwareStep::UpToDate);
-        };
-        let installation = Installation {
-            device: &mut self.device,
-            platform: &mut self.platform,
-            server,
-            authors,
-            state: &state,
-            image: self.settings.image,
-            chunk: self.buffers.chunk,
-            report: &mut self.report,
-            moved: &mut self.moved,
-        };
-        match installation.run(self.buffers.document).await? {
-            Found::UpToDate => {
-                self.say(&Event::FirmwareUpToDate);
-                Ok(FirmwareStep::UpToDate)
+        let step = self.install(server).await;
+        match &step {
+            Err(AgentError::Firmware(fault)) if fault.is_refusal() => {
+                let version = self.offered.as_ref();
+                if let (Some(report), Some(version)) = (&mut self.report, version) {
+                    report(&Event::FirmwareRefused { version, fault });
+                }
+                let why = fault.text();
+                let report = Report::new(Subject::Firmware, Outcome::Failed, version, why.as_ref());
+                let written = report.write_json(first_half(self.buffers.document));
+                self.tell_written(server, written).await;
+                Ok(FirmwareStep::Refused)
             }
-            Found::Skipped(version) => {
-                self.say(&Event::FirmwareSkipped(&version));
-                Ok(FirmwareStep::Skipped(version))
-            }
-            Found::Refused(version, fault) => {
-                let (version, fault) = (&version, &fault);
-                self.say(&Event::FirmwareRefused { version, fault });
-                let (what, outcome) = (Subject::Firmware, Outcome::Failed);
-                let report = Report::new(what, outcome, Some(version), fault.text().as_str());
-                self.tell(server, report).await;
-                Ok(FirmwareStep::Refused(version.clone()))
-            }
-            Found::Ready(release, image) => self.switch(server, release, image).await,
-        }
-    }
-
-    /// The record, then the slot: a switch without the record would be a trial of nobody knows what.
-    async fn switch(
-        &mut self,
-        server: &ServerAddress,
-        release: Release,
-        image: VerifiedImage,
-    ) -> Result<FirmwareStep, AgentError> {
-        let version = release.version.clone();
-        let trying = self.state().trying(release);
-        self.keep_state(trying).await?;
-        let slot = &mut self.platform.parts().slot;
-        match slot.commit(image).await {
-            Ok(()) => {
-                self.on_trial = Some(version.clone());
-                self.say(&Event::FirmwareCommitted(&version));
-                Ok(FirmwareStep::OnTrial(version))
-            }
-            Err(error) if error.is_mismatch() => {
-                // Each chunk is right and the whole is not: its author has signed two images.
-                let _ = slot.abort().await;
-                let reason = "the whole image differs from the manifest";
-                let failed = self.state().ended(Outcome::Failed, reason);
-                self.keep_state(failed).await?;
+            Err(AgentError::Slot(error)) if error.is_mismatch() => {
                 self.tell_verdict(server).await?;
-                Err(AgentError::Slot(error))
+                step
             }
-            Err(error) => Err(AgentError::Slot(error)),
+            _ => step,
         }
     }
 
     /// Tells the server what became of a release, until it says that it knows. A failure that it does
     /// not know of keeps the device from trying anything else.
-    async fn tell_verdict(&mut self, server: &ServerAddress) -> Result<(), AgentError> {
-        let (is_good, report) = match self.state().phase() {
-            UpdatePhase::Ended {
-                release,
-                outcome,
-                reason,
-            } => {
-                let version = Some(&release.version);
-                let report = Report::new(Subject::Firmware, *outcome, version, reason.as_str());
-                (*outcome == Outcome::Applied, report)
-            }
-            _ => return Ok(()),
+    async fn tell_verdict(&mut self, server: &Approached) -> Result<(), AgentError> {
+        let Some(report) = Report::of_update(&self.update.state) else {
+            return Ok(());
         };
         if self.device.session().is_some() {
-            match self.ask(server, report).await {
+            let written = report.write_json(first_half(self.buffers.document));
+            match self.post(server, written).await {
                 Ok(()) => self.say(&Event::Reported),
-                Err(error) if is_good => {
+                Err(error) if self.update.state.outcome() == Some(Outcome::Applied) => {
                     self.not_told(&error);
                     return Ok(());
                 }
                 Err(error) => return Err(error),
             }
         }
-        let told = self.state().told();
-        self.keep_state(told).await
+        self.update.change().told();
+        self.keep_state().await
     }
 
-    /// What is stored, once it has been read.
-    fn state(&self) -> &UpdateState {
-        self.update.state.as_ref().unwrap_or(&UNKNOWN)
-    }
-
-    async fn keep_state(&mut self, state: UpdateState) -> Result<(), AgentError> {
-        if self.update.state.as_ref() != Some(&state) {
-            let storage = &mut self.platform.parts().storage;
-            let stored = storage.store(Record::Update, &state.encode()).await;
-            stored.map_err(AgentError::Storage)?;
-        }
-        self.update.state = Some(state);
-        Ok(())
-    }
-
-    async fn read_state(&mut self) -> Result<UpdateState, AgentError> {
-        if let Some(state) = &self.update.state {
-            return Ok(state.clone());
-        }
-        let mut buffer = [0; UpdateState::LEN];
+    /// Stores what has changed.
+    async fn keep_state(&mut self) -> Result<(), AgentError> {
         let storage = &mut self.platform.parts().storage;
-        let record = match storage.load(Record::Update, &mut buffer).await {
-            Ok(record) => record,
+        self.update.keep(storage).await
+    }
+
+    /// Reads what is stored, into the document buffer at first.
+    async fn read_state(&mut self) -> Result<(), AgentError> {
+        let storage = &mut self.platform.parts().storage;
+        let record = match storage.load(Record::Update, self.buffers.document).await {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(()),
             // Longer than any that was written.
-            Err(error) if error.is_full() => Some(&b""[..]),
+            Err(error) if error.is_full() => b"",
             Err(error) => return Err(AgentError::Storage(error)),
         };
-        let state = match record.map(UpdateState::decode) {
-            None => UpdateState::default(),
-            Some(Ok(state)) => state,
-            Some(Err(error)) => {
-                self.say(&Event::UpdateStateLost(&error));
-                UpdateState::default()
-            }
-        };
-        Ok(state)
+        if let Err(error) = self.update.state.read(record) {
+            self.say(&Event::UpdateStateLost(&error));
+        }
+        Ok(())
     }
 }
 
-/// Of an agent that has not read anything.
-static UNKNOWN: UpdateState = UpdateState::new();
+impl Update<'_> {
+    /// What follows has to be stored.
+    const fn change(&mut self) -> &mut UpdateState {
+        self.is_changed = true;
+        &mut self.state
+    }
+
+    /// Stores what has changed. What could not be stored is stored the next time.
+    async fn keep(&mut self, storage: &mut impl Storage) -> Result<(), AgentError> {
+        if self.is_changed {
+            let stored = storage.store(Record::Update, self.state.record()).await;
+            stored.map_err(AgentError::Storage)?;
+            self.is_changed = false;
+        }
+        Ok(())
+    }
+}

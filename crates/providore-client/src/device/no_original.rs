@@ -2,13 +2,16 @@
 
 use core::{convert::Infallible, marker::PhantomData};
 
-use providore_sign::{HeaderInstructions, KeyError, MacKey, Refusal};
+use providore_sign::{KeyError, MacKey, Refusal};
 use providore_wire::{DeviceId, FirmwareVersion, Target, Timestamp};
 
 use crate::{Error, Head, exchange::sealed::Question, head::Told};
 
 #[derive(Debug, Clone)]
 pub(super) struct Original<K>(Infallible, PhantomData<K>);
+
+/// When a question was signed.
+pub(super) type SignedAt = Infallible;
 
 #[derive(Debug)]
 pub(crate) struct OriginalVerifier<'a, K>(Infallible, PhantomData<&'a mut K>);
@@ -18,19 +21,19 @@ impl<K: MacKey> Original<K> {
         Err(super::UNSPOKEN)
     }
 
-    pub(super) fn sign(
+    pub(super) fn sign<'m>(
         &mut self,
         _: (&DeviceId, &FirmwareVersion),
-        _: &dyn Question,
-        _: &Target<'_>,
-        _: Timestamp,
-    ) -> Result<HeaderInstructions, Error> {
+        _: (&dyn Question, &Target<'_>),
+        _: Option<Timestamp>,
+        _: &'m mut [u8],
+    ) -> Result<(&'m str, SignedAt), Error> {
         match self.0 {}
     }
 
     pub(super) fn open<'a>(
         &'a mut self,
-        _: Timestamp,
+        _: SignedAt,
         _: &'a impl Head,
         _: Option<Timestamp>,
     ) -> Result<(OriginalVerifier<'a, K>, Told<'a>), Error> {

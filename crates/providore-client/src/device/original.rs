@@ -1,7 +1,7 @@
 //! The dialect `Original`.
 
 use providore_sign::{
-    HeaderInstructions, KeyError, MacKey, Refusal,
+    KeyError, MacKey, Refusal,
     original::{RequestToSign, ResponsePolicy, ResponseVerifier, sign_request},
 };
 use providore_wire::{
@@ -22,6 +22,9 @@ pub(super) struct Original<K> {
     pub(super) policy: ResponsePolicy,
 }
 
+/// When a question was signed.
+pub(super) type SignedAt = Timestamp;
+
 /// An answer's body, on its way.
 #[derive(Debug)]
 pub(crate) struct OriginalVerifier<'a, K>(ResponseVerifier<'a, &'a mut K>);
@@ -36,13 +39,14 @@ impl<K: MacKey> Original<K> {
         Ok(Self { key, policy })
     }
 
-    pub(super) fn sign(
+    pub(super) fn sign<'m>(
         &mut self,
         (device, version): (&DeviceId, &FirmwareVersion),
-        question: &dyn Question,
-        target: &Target<'_>,
-        at: Timestamp,
-    ) -> Result<HeaderInstructions, Error> {
+        (question, target): (&dyn Question, &Target<'_>),
+        clock: Option<Timestamp>,
+        memory: &'m mut [u8],
+    ) -> Result<(&'m str, SignedAt), Error> {
+        let at = clock.ok_or(Error::ClockNotSet)?;
         if question.is_signed_only() {
             return Err(Error::NotInDialect);
         }
@@ -53,12 +57,14 @@ impl<K: MacKey> Original<K> {
             version,
             body: question.content().map_or(b"", |(_, body)| body),
         };
-        Ok(sign_request(&mut self.key, &request, at, LIFETIME_S)?)
+        let signed = sign_request(&mut self.key, &request, at, LIFETIME_S, memory)?;
+        let length = signed.lines().len();
+        Ok((with_unsigned(question, memory, length)?, at))
     }
 
     pub(super) fn open<'a>(
         &'a mut self,
-        at: Timestamp,
+        at: SignedAt,
         head: &'a impl Head,
         clock: Option<Timestamp>,
     ) -> Result<(OriginalVerifier<'a, K>, Told<'a>), Error> {
@@ -80,6 +86,28 @@ impl<K: MacKey> OriginalVerifier<'_, K> {
     pub(super) fn finish(self) -> Result<Timestamp, Refusal> {
         Ok(self.0.finish()?.created())
     }
+}
+
+/// Appends to the lines of so many bytes the fields that this dialect does not sign.
+fn with_unsigned<'m>(
+    question: &dyn Question,
+    memory: &'m mut [u8],
+    mut length: usize,
+) -> Result<&'m str, KeyError> {
+    let unless = question.unless();
+    let unless = unless.map(|tag| ("if-none-match: ", tag.as_str()));
+    let kind = question.content();
+    let kind = kind.map(|(kind, _)| ("content-type: ", kind));
+    for (name, value) in unless.into_iter().chain(kind) {
+        for piece in [name, value, "\r\n"] {
+            let end = length.saturating_add(piece.len());
+            let place = memory.get_mut(length..end).ok_or(KeyError::Memory)?;
+            place.copy_from_slice(piece.as_bytes());
+            length = end;
+        }
+    }
+    let lines = memory.get(..length).ok_or(KeyError::Memory)?;
+    core::str::from_utf8(lines).map_err(|_| KeyError::Message)
 }
 
 fn unsigned(head: &impl Head, now: Option<Timestamp>) -> Error {

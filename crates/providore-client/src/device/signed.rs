@@ -1,8 +1,11 @@
 //! What a device of the `Signed` dialect keeps from one question to the next.
 
+#[cfg(feature = "secret-rotation")]
+use providore_sign::SoftwareKey;
+#[cfg(feature = "notices")]
+use providore_sign::notice::NoticeKey;
 use providore_sign::{
-    HeaderInstructions, KeyError, MacKey, SoftwareKey,
-    notice::NoticeKey,
+    KeyError, MacKey,
     signed::{Keys, RequestToSign, ResponseVerifier, ServerTime, Validity, sign_request},
 };
 use providore_wire::{
@@ -12,7 +15,13 @@ use providore_wire::{
         ResponseHead,
     },
 };
-use zeroize::Zeroizing;
+
+#[cfg_attr(not(feature = "secret-rotation"), path = "signed/no_next.rs")]
+mod next;
+
+use next::Next;
+#[cfg(feature = "secret-rotation")]
+pub(crate) use next::RECORD_LEN;
 
 use crate::{
     Error, Head, Moment,
@@ -23,9 +32,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     keys: SessionKeys,
-    next: Option<SessionKeys>,
-    /// Whether the next question is signed with the next secret, if there is one.
-    tries_next: bool,
+    next: Next,
     challenge: Option<Heard>,
     /// Whether the server refused the question before, and named a challenge.
     must_use_challenge: bool,
@@ -33,21 +40,22 @@ pub(crate) struct Session {
     /// just been started.
     prefers_challenge: bool,
     time: ServerTime,
-    /// Which secret the application gave, for what is stored beside it.
-    given: [u8; CHECK_LEN],
 }
 
 /// All that is derived from one secret.
 #[derive(Debug, Clone)]
 struct SessionKeys {
     messages: Keys,
+    #[cfg(feature = "notices")]
     notices: NoticeKey,
 }
 
 impl SessionKeys {
+    #[cfg_attr(not(feature = "notices"), expect(unused_variables))]
     fn derive(secret: &mut impl MacKey, id: &DeviceId) -> Result<Self, KeyError> {
         Ok(Self {
             messages: Keys::derive(secret)?,
+            #[cfg(feature = "notices")]
             notices: NoticeKey::derive(secret, id)?,
         })
     }
@@ -74,7 +82,7 @@ impl Heard {
 }
 
 /// How one question was signed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct SignedWith {
     next: bool,
     challenge: bool,
@@ -88,13 +96,11 @@ impl Session {
     pub(super) fn begin(secret: &mut impl MacKey, id: &DeviceId) -> Result<Self, KeyError> {
         Ok(Self {
             keys: SessionKeys::derive(secret, id)?,
-            next: None,
-            tries_next: false,
+            next: Next::begin(secret)?,
             challenge: None,
             must_use_challenge: false,
             prefers_challenge: false,
             time: ServerTime::new(),
-            given: check_of(secret)?,
         })
     }
 
@@ -106,60 +112,49 @@ impl Session {
         &self.keys.messages
     }
 
+    #[cfg(feature = "notices")]
     pub(super) const fn notices(&self) -> &NoticeKey {
         &self.keys.notices
     }
 
     pub(super) const fn has_next(&self) -> bool {
-        self.next.is_some()
+        self.next.is_there()
     }
 
+    #[cfg(feature = "secret-rotation")]
     pub(super) fn set_next(&mut self, secret: &[u8], id: &DeviceId) -> Result<(), KeyError> {
-        self.next = Some(SessionKeys::derive(&mut SoftwareKey::new(secret)?, id)?);
-        self.tries_next = true;
+        let keys = SessionKeys::derive(&mut SoftwareKey::new(secret)?, id)?;
+        self.next.set(keys);
         Ok(())
     }
 
+    #[cfg(feature = "secret-rotation")]
     pub(super) fn forget_next(&mut self) {
-        self.next = None;
+        let _ = self.next.take();
     }
 
+    #[cfg(feature = "secret-rotation")]
     pub(super) fn set(&mut self, secret: &[u8], id: &DeviceId) -> Result<(), KeyError> {
         self.keys = SessionKeys::derive(&mut SoftwareKey::new(secret)?, id)?;
         Ok(())
     }
 
-    /// A record that holds a secret: which one it is to succeed, and itself.
-    pub(crate) fn record_of<'b>(
-        &self,
-        secret: &[u8],
-        buffer: &'b mut Zeroizing<[u8; RECORD_LEN]>,
-    ) -> &'b [u8] {
-        let parts = self.given.iter().chain(secret);
-        let mut length = 0_usize;
-        for (slot, byte) in buffer.iter_mut().zip(parts) {
-            *slot = *byte;
-            length = length.saturating_add(1);
-        }
-        buffer.get(..length).unwrap_or_default()
+    /// The keys of the next secret, and what is stored beside it.
+    #[cfg(feature = "secret-rotation")]
+    pub(crate) const fn rotation(&self) -> &Next {
+        &self.next
     }
 
-    /// The secret in a record, if it succeeded the one that the application gave.
-    pub(crate) fn secret_in<'r>(&self, record: &'r [u8]) -> Option<&'r [u8]> {
-        record
-            .strip_prefix(&self.given)
-            .filter(|secret| !secret.is_empty())
-    }
-
-    pub(super) fn sign(
+    // A phase of its own: what it takes of the stack is free again when the request is sent.
+    #[inline(never)]
+    pub(super) fn sign<'m>(
         &mut self,
         request: &RequestToSign<'_>,
         moment: Moment,
-    ) -> Result<(HeaderInstructions, SignedWith), KeyError> {
-        let (next, keys) = match &self.next {
-            Some(keys) if self.tries_next => (true, &keys.messages),
-            _ => (false, &self.keys.messages),
-        };
+        memory: &'m mut [u8],
+    ) -> Result<(&'m str, SignedWith), KeyError> {
+        let next = self.next.is_tried();
+        let keys = self.next.keys(next).unwrap_or(&self.keys);
         let known = moment.clock.and_then(|_| self.time.now(moment.clock));
         let challenge = self.challenge.as_ref().filter(|heard| {
             let prefers = self.prefers_challenge && heard.counts_at(moment.clock);
@@ -174,41 +169,42 @@ impl Session {
             let created = known.unwrap_or(epoch).max(epoch);
             Validity::window(created, Self::REQUEST_LIFETIME_S)
         };
-        let headers = sign_request(keys, request, validity, &Nonce::new(moment.nonce))?;
+        let nonce = Nonce::new(moment.nonce);
+        let headers = sign_request(&keys.messages, request, validity, &nonce, memory)?;
         let signed = SignedWith {
             next,
             challenge: challenge.is_some(),
-            signature: signature_of(&headers).ok_or(KeyError::Message)?,
+            signature: *headers.signature(),
         };
         self.must_use_challenge = false;
-        Ok((headers, signed))
+        Ok((headers.lines(), signed))
     }
 
     /// Verifies the head of an answer, and learns from it.
-    pub(super) fn open<'h, H: Head>(
+    // As for signing; and it is there once for any transport.
+    #[inline(never)]
+    pub(super) fn open<'h>(
         &mut self,
         (device, method, target): (&DeviceId, Method, &Target<'_>),
-        asked: SignedWith,
-        head: &'h H,
+        asked: &SignedWith,
+        head: &Lines<'h>,
         clock: Option<Timestamp>,
     ) -> Result<(ResponseVerifier, Told<'h>), Error> {
         let request = (method.as_str(), target.path(), target.query());
         let question = Question::new(request, LABEL, &asked.signature);
-        let lines = Lines::of(head)?;
-        let parsed = match ResponseHead::parse(head.status(), &question, lines.iter()) {
+        // Looked at where it is: it is large.
+        let parsed = ResponseHead::parse(head.status, &question, head.iter());
+        let parsed = match &parsed {
             Ok(parsed) => parsed,
             Err(HeadError::Unsigned) => return Err(self.unsigned(asked, head, clock)),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err((*error).into()),
         };
-        let keys = match &self.next {
-            Some(keys) if asked.next => &keys.messages,
-            _ => &self.keys.messages,
-        };
-        let verifier = ResponseVerifier::begin(keys, &parsed, &question, device)?;
+        let keys = self.next.keys(asked.next).unwrap_or(&self.keys);
+        let verifier = ResponseVerifier::begin(&keys.messages, parsed, &question, device)?;
         self.time.learn(&verifier, clock);
         self.must_use_challenge = false;
         self.prefers_challenge &= asked.challenge;
-        if let Some(challenge) = parsed.challenge().cloned() {
+        if let Some(challenge) = parsed.challenge() {
             self.challenge = Some(Heard { challenge, clock });
         }
         if asked.next
@@ -216,20 +212,25 @@ impl Session {
         {
             self.keys = next;
         }
-        let told = Told::covered(&parsed, self.time.now(clock))?;
+        let told = Told::covered(parsed, self.time.now(clock))?;
         Ok((verifier, told))
     }
 
     /// Anybody can have sent this: what is noted costs a repetition and no more.
-    fn unsigned(&mut self, asked: SignedWith, head: &impl Head, clock: Option<Timestamp>) -> Error {
-        let status = head.status();
+    fn unsigned(
+        &mut self,
+        asked: &SignedWith,
+        head: &Lines<'_>,
+        clock: Option<Timestamp>,
+    ) -> Error {
+        let status = head.status;
         let refused = status == 401;
         let challenge = head.field(CHALLENGE_FIELD).filter(|_| refused);
         let challenge = challenge.and_then(|value| Challenge::parse(value).ok());
         let challenged = challenge.is_some();
         if refused && (asked.challenge || !challenged) {
             // Time was not the reason: perhaps the secret is.
-            self.tries_next = !asked.next;
+            self.next.try_again(!asked.next);
         }
         if let Some(challenge) = challenge {
             self.challenge = Some(Heard { challenge, clock });
@@ -244,9 +245,10 @@ impl Session {
     }
 }
 
-/// Those lines of a head that the profile looks at.
-struct Lines<'h> {
-    lines: [(&'h str, &'h [u8]); MAX_LINES],
+/// The status of a head, and those lines that the profile looks at.
+pub(super) struct Lines<'h> {
+    status: u16,
+    fields: [(&'h str, &'h [u8]); MAX_LINES],
     length: usize,
 }
 
@@ -254,58 +256,43 @@ struct Lines<'h> {
 const MAX_LINES: usize = RESPONSE_FIELDS.len() + 11;
 
 impl<'h> Lines<'h> {
-    fn of(head: &'h impl Head) -> Result<Self, HeadError> {
-        let matters = |name: &str| {
-            let signature = ["signature", "signature-input"];
-            let mut names = signature.iter().chain(&RESPONSE_FIELDS);
-            names.any(|known| known.eq_ignore_ascii_case(name))
-        };
+    pub(super) fn of(head: &'h impl Head) -> Result<Self, HeadError> {
         let mut found = Self {
-            lines: [("", b""); MAX_LINES],
+            status: head.status(),
+            fields: [("", b""); MAX_LINES],
             length: 0,
         };
-        for line in head.fields().filter(|(name, _)| matters(name)) {
-            let slot = found.lines.get_mut(found.length);
-            *slot.ok_or(HeadError::Field {
-                name: "signature",
-                cause: ParseError::new(ParseErrorKind::TooLong, 0),
-            })? = line;
-            found.length = found.length.saturating_add(1);
+        for (name, value) in head.fields() {
+            found.push(name, value)?;
         }
         Ok(found)
     }
 
-    fn iter(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + Clone {
-        self.lines.iter().take(self.length).copied()
-    }
-}
-
-/// The signature that was just made.
-fn signature_of(headers: &HeaderInstructions) -> Option<Signature> {
-    let value = headers.value("signature")?.strip_prefix(LABEL)?;
-    let text = value.strip_prefix("=:")?.strip_suffix(':')?;
-    Signature::parse(text.as_bytes()).ok()
-}
-
-/// Tells a secret from others, and nothing about it: a truncated tag in hex, and a blank.
-fn check_of(secret: &mut impl MacKey) -> Result<[u8; CHECK_LEN], KeyError> {
-    secret.begin()?;
-    secret.update(SUCCEEDED)?;
-    let tag = secret.finish()?.publish();
-    let mut check = [b' '; CHECK_LEN];
-    for (pair, byte) in check.chunks_exact_mut(2).zip(tag.as_bytes()) {
-        for (digit, half) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
-            *digit = HEX.get(usize::from(half)).copied().unwrap_or_default();
+    /// Keeps a line that matters.
+    // It is there once for any transport.
+    #[inline(never)]
+    fn push(&mut self, name: &'h str, value: &'h [u8]) -> Result<(), HeadError> {
+        let signature = ["signature", "signature-input"];
+        let mut names = signature.iter().chain(&RESPONSE_FIELDS);
+        if names.any(|known| known.eq_ignore_ascii_case(name)) {
+            let slot = self.fields.get_mut(self.length);
+            *slot.ok_or(HeadError::Field {
+                name: "signature",
+                cause: ParseError::new(ParseErrorKind::TooLong, 0),
+            })? = (name, value);
+            self.length = self.length.saturating_add(1);
         }
+        Ok(())
     }
-    Ok(check)
+
+    /// The first field of a name, without the blanks around it.
+    fn field(&self, name: &str) -> Option<&'h [u8]> {
+        let mut lines = self.iter();
+        let found = lines.find(|(field, _)| field.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim_ascii())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + Clone {
+        self.fields.iter().take(self.length).copied()
+    }
 }
-
-const SUCCEEDED: &[u8] = b"providore/2 succeeded\0";
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-/// Eight bytes in hex, and a blank.
-const CHECK_LEN: usize = 17;
-
-/// The longest record that holds a secret.
-pub(crate) const RECORD_LEN: usize = CHECK_LEN + crate::VerifiedSecret::MAX_LEN;

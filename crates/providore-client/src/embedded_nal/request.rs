@@ -23,19 +23,17 @@ pub(super) async fn write<C: Write>(
     head.put(request.target()).await?;
     head.put(" HTTP/1.1\r\nhost: ").await?;
     head.put(server.authority()).await?;
-    for (name, value) in request.fields() {
-        for part in ["\r\n", name, ": ", value] {
-            head.put(part).await?;
-        }
-    }
+    head.put("\r\n").await?;
+    head.put(request.lines()).await?;
     let body = request.body();
     if !body.is_empty() || request.method() == Method::Post {
         let mut digits = [0; 20];
-        head.put("\r\ncontent-length: ").await?;
+        head.put("content-length: ").await?;
         head.put(decimal(body.len(), &mut digits)).await?;
+        head.put("\r\n").await?;
     }
     // One request per connection: no answer can be taken for that to another request.
-    head.put("\r\nconnection: close\r\n\r\n").await?;
+    head.put("connection: close\r\n\r\n").await?;
     head.send().await?;
     write_all(connection, body).await?;
     connection.flush().await.map_err(|error| broken(&error))

@@ -7,6 +7,7 @@ use super::image_target;
 use crate::{
     BodyFault, Device, EntityTag, Error, Exchange, Head, Operation,
     exchange::{Target, sealed::Question},
+    head::Told,
 };
 
 /// Asks for an image from a byte on, which its author has described: its bytes are proven by their
@@ -17,21 +18,19 @@ use crate::{
 /// of an image is its SHA-256, which the manifest tells.
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct FirmwarePart {
-    version: FirmwareVersion,
+pub struct FirmwarePart<'v> {
+    version: &'v FirmwareVersion,
     tag: EntityTag,
     from: u64,
     length: u64,
-    range: Text<{ Self::MAX_RANGE }>,
+    range: Text<MAX_RANGE>,
 }
 
-impl FirmwarePart {
-    /// `bytes=`, a number of at most 20 digits, and `-`.
-    const MAX_RANGE: usize = 27;
-
+impl<'v> FirmwarePart<'v> {
     /// Asks for the image of `version`, which has this SHA-256 and `length` bytes, from byte `from`
     /// on.
-    pub fn new(version: FirmwareVersion, sha256: &[u8; 32], length: u64, from: u64) -> Self {
+    #[inline(never)] // Its frame is not to last as long as the download.
+    pub fn new(version: &'v FirmwareVersion, sha256: &[u8; 32], length: u64, from: u64) -> Self {
         let mut range = Text::new();
         if from > 0 {
             // It fits.
@@ -49,7 +48,7 @@ impl FirmwarePart {
     }
 
     /// `bytes F-L/N` (RFC 9110 section 14.4), as the answer must have it.
-    fn content_range(&self) -> Text<{ Self::MAX_CONTENT_RANGE }> {
+    fn content_range(&self) -> Text<MAX_CONTENT_RANGE> {
         let mut range = Text::new();
         // It fits.
         let _ = range.push_str("bytes ");
@@ -60,13 +59,17 @@ impl FirmwarePart {
         let _ = range.push_number(self.length);
         range
     }
-
-    const MAX_CONTENT_RANGE: usize = 68;
 }
 
-impl Question for FirmwarePart {
-    fn target(&self) -> Target {
-        image_target(&self.version)
+/// `bytes=`, a number of at most 20 digits, and `-`.
+const MAX_RANGE: usize = 27;
+
+/// `bytes `, three such numbers, `-` and `/`.
+const MAX_CONTENT_RANGE: usize = 68;
+
+impl Question for FirmwarePart<'_> {
+    fn target(&self) -> Target<'_> {
+        image_target(self.version)
     }
 
     fn part(&self) -> Option<(&str, &EntityTag)> {
@@ -78,9 +81,9 @@ impl Question for FirmwarePart {
     }
 }
 
-impl Operation for FirmwarePart {}
+impl Operation for FirmwarePart<'_> {}
 
-impl Exchange<FirmwarePart> {
+impl Exchange<'_, FirmwarePart<'_>> {
     /// Takes the head of the answer, and says how many bytes of its body come before the one that
     /// was asked for: all of them, if the server ignores ranges.
     ///
@@ -95,7 +98,14 @@ impl Exchange<FirmwarePart> {
         clock: Option<Timestamp>,
     ) -> Result<u64, Error> {
         let told = self.open(device, head, clock)?.told;
-        let part = self.operation();
+        self.operation().bytes_before(&told)
+    }
+}
+
+impl FirmwarePart<'_> {
+    /// How many bytes of the body come before the one that was asked for.
+    #[inline(never)] // Its frame is not to last as long as the download.
+    pub(crate) fn bytes_before(&self, told: &Told<'_>) -> Result<u64, Error> {
         if !matches!(told.status, 200 | 206) {
             return Err(Error::Declined {
                 status: told.status,
@@ -105,14 +115,14 @@ impl Exchange<FirmwarePart> {
         if told.encrypted {
             return Err(BodyFault::Encoding.into());
         }
-        if told.etag != Some(part.tag.as_str().as_bytes()) {
+        if told.etag != Some(self.tag.as_str().as_bytes()) {
             return Err(BodyFault::OtherImage.into());
         }
         if told.status == 200 {
-            return Ok(part.from);
+            return Ok(self.from);
         }
-        let expected = part.content_range();
-        if part.from == 0 || told.content_range != Some(expected.as_str().as_bytes()) {
+        let expected = self.content_range();
+        if self.from == 0 || told.content_range != Some(expected.as_str().as_bytes()) {
             return Err(BodyFault::OtherPart.into());
         }
         Ok(0)

@@ -42,34 +42,39 @@ impl ServerAddress {
     /// Whether the connection is to be encrypted.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.as_str().starts_with("https://")
+        self.as_str().starts_with(HTTPS)
     }
 
     /// Host and port, as a `host` header field carries them.
     #[must_use]
     pub fn authority(&self) -> &str {
-        self.as_str().split_once("://").map_or("", |(_, rest)| rest)
+        let scheme = if self.is_https() { HTTPS } else { HTTP };
+        self.as_str().strip_prefix(scheme).unwrap_or_default()
     }
 }
+
+const HTTP: &str = "http://";
+const HTTPS: &str = "https://";
 
 impl FromStr for ServerAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let (scheme, authority) = text.split_once("://").ok_or(AddressError::Scheme)?;
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        if !matches!(scheme, "http" | "https") {
-            return Err(AddressError::Scheme);
-        }
-        if authority.contains(['/', '?', '#']) {
+        let split = |scheme| Some((scheme, text.strip_prefix(scheme)?));
+        let (scheme, authority) = split(HTTP)
+            .or_else(|| split(HTTPS))
+            .ok_or(AddressError::Scheme)?;
+        let text = authority.strip_suffix('/').unwrap_or(authority);
+        let authority = text.as_bytes();
+        if authority.iter().any(|byte| b"/?#".contains(byte)) {
             return Err(AddressError::Path);
         }
-        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]%".contains(&byte);
-        if authority.is_empty() || authority.starts_with(':') || !authority.bytes().all(known) {
+        let known = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]%".contains(byte);
+        if authority.first().is_none_or(|first| *first == b':') || !authority.iter().all(known) {
             return Err(AddressError::Host);
         }
         let mut address = Text::new();
-        for part in [scheme, "://", authority] {
+        for part in [scheme, text] {
             address.push_str(part).map_err(|_| AddressError::TooLong)?;
         }
         Ok(Self(address))

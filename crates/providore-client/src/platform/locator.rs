@@ -11,34 +11,41 @@ use super::ServerAddress;
     reason = "no Send bound: executors of devices have one thread"
 )]
 pub trait Locator {
-    /// The next candidate; `None` at the end of a round, after which the next round begins.
-    async fn next(&mut self) -> Option<ServerAddress>;
+    /// Goes on to the next candidate; `None` at the end of a round, after which the next round begins.
+    async fn next(&mut self) -> Option<&ServerAddress>;
+
+    /// The candidate that [`next`](Self::next) named last; `None` before the first, and after the end
+    /// of a round.
+    fn current(&self) -> Option<&ServerAddress>;
 
     /// An address that [`confirm`](Self::confirm) wanted kept, before the last restart.
     fn recall(&mut self, address: &ServerAddress) {
         let _ = address;
     }
 
-    /// A server at this address has given an answer that is signed with the device's secret. Returns
-    /// whether to keep the address over a restart: the agent does, under
+    /// The [`current`](Self::current) candidate has given an answer that is signed with the device's
+    /// secret. Returns whether to keep its address over a restart: the agent does, under
     /// [`Record::Server`](crate::Record::Server). A locator that is told its addresses keeps none.
-    fn confirm(&mut self, address: &ServerAddress) -> bool {
-        let _ = address;
+    fn confirm(&mut self) -> bool {
         false
     }
 }
 
 impl<L: Locator + ?Sized> Locator for &mut L {
-    async fn next(&mut self) -> Option<ServerAddress> {
+    async fn next(&mut self) -> Option<&ServerAddress> {
         (**self).next().await
+    }
+
+    fn current(&self) -> Option<&ServerAddress> {
+        (**self).current()
     }
 
     fn recall(&mut self, address: &ServerAddress) {
         (**self).recall(address);
     }
 
-    fn confirm(&mut self, address: &ServerAddress) -> bool {
-        (**self).confirm(address)
+    fn confirm(&mut self) -> bool {
+        (**self).confirm()
     }
 }
 
@@ -61,9 +68,13 @@ impl FixedAddress {
 }
 
 impl Locator for FixedAddress {
-    async fn next(&mut self) -> Option<ServerAddress> {
+    async fn next(&mut self) -> Option<&ServerAddress> {
         self.named = !self.named;
-        self.named.then(|| self.address.clone())
+        Self::current(self)
+    }
+
+    fn current(&self) -> Option<&ServerAddress> {
+        self.named.then_some(&self.address)
     }
 }
 
@@ -71,7 +82,8 @@ impl Locator for FixedAddress {
 #[derive(Debug, Clone)]
 pub struct AddressList<'a> {
     addresses: &'a [ServerAddress],
-    position: usize,
+    /// How many have been named in this round.
+    named: usize,
 }
 
 impl<'a> AddressList<'a> {
@@ -80,18 +92,21 @@ impl<'a> AddressList<'a> {
     pub const fn new(addresses: &'a [ServerAddress]) -> Self {
         Self {
             addresses,
-            position: 0,
+            named: 0,
         }
     }
 }
 
 impl Locator for AddressList<'_> {
-    async fn next(&mut self) -> Option<ServerAddress> {
-        let address = self.addresses.get(self.position).cloned();
-        self.position = match address {
-            Some(_) => self.position.saturating_add(1),
+    async fn next(&mut self) -> Option<&ServerAddress> {
+        self.named = match self.addresses.get(self.named) {
+            Some(_) => self.named.saturating_add(1),
             None => 0,
         };
-        address
+        Self::current(self)
+    }
+
+    fn current(&self) -> Option<&ServerAddress> {
+        self.addresses.get(self.named.checked_sub(1)?)
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn platform(handler: Handler) -> MemoryPlatform {
 }
 
 pub(crate) fn settings() -> Settings {
-    Settings::new(ImageCheck::new(b"image", 6, 64))
+    Settings::new(ImageCheck::new(b"image", 6, 1024))
 }
 
 /// Runs a future that never has to wait.
@@ -56,6 +56,14 @@ pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
         core::task::Poll::Pending => panic!("nothing in memory waits"),
     }
 }
+
+/// Firmware 2, longer than one chunk.
+pub(crate) const IMAGE: [u8; 700] = {
+    let mut image = [b'.'; 700];
+    let (begin, _) = image.split_at_mut(7);
+    begin.copy_from_slice(b"image 2");
+    image
+};
 
 /// A server with one configuration and firmware 2; answers only what is authentic.
 pub(crate) fn server() -> Handler {
@@ -72,7 +80,7 @@ pub(crate) fn server() -> Handler {
             "/config" => Reply::signed(200, b"{\"a\":1}").with("etag", "\"c\""),
             "/firmware/check" => Reply::signed(302, b"Redirecting to /firmware?version=2")
                 .with("location", "/firmware?version=2"),
-            "/firmware?version=2" => Reply::signed(200, b"image 2, longer than one chunk"),
+            "/firmware?version=2" => Reply::signed(200, &IMAGE),
             other => panic!("{other}"),
         }))
     })
@@ -90,7 +98,7 @@ fn check<P: Parts>(
         let word = text.split([' ', '(', '{']).next().unwrap_or_default();
         events.borrow_mut().push(word.to_owned());
     };
-    let (mut chunk, mut document) = ([0; 16], [0; 64]);
+    let (mut chunk, mut document) = ([0; 512], [0; 64]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,
@@ -106,14 +114,14 @@ fn a_day_stores_the_configuration_and_installs_the_firmware() {
     let story = async |agent: &mut Agent<'_, _, MemoryPlatform>| {
         let day = agent.day().await;
         assert_eq!(day.config, Some(ConfigStep::Stored));
-        let trial = FirmwareStep::OnTrial("2".parse().unwrap());
-        assert_eq!(day.firmware, Some(trial.clone()));
+        let trial = FirmwareStep::OnTrial;
+        assert_eq!(day.firmware, Some(trial));
         let parts = agent.platform_mut();
         assert_eq!(
             parts.storage.content(Record::Config),
             Some(&b"{\"a\":1}"[..])
         );
-        assert_eq!(parts.slot.image(), b"image 2, longer than one chunk");
+        assert_eq!(parts.slot.image(), IMAGE);
         assert!(parts.slot.is_on_trial());
 
         let day = agent.day().await;
@@ -144,7 +152,7 @@ fn rejected_firmware_goes_back_and_is_not_installed_again() {
         agent.reject_firmware().await.unwrap();
         assert_eq!(agent.platform_mut().slot.image(), b"image 1");
         let step = agent.check_firmware().await.unwrap();
-        assert_eq!(step, FirmwareStep::Skipped("2".parse().unwrap()));
+        assert_eq!(step, FirmwareStep::Skipped);
     };
     let expected = [
         "Server",
@@ -163,7 +171,7 @@ fn a_broken_download_changes_nothing() {
     let handler: Handler = Box::new(move |request| {
         let mut answer = honest(request.clone())?;
         if request.target.starts_with("/firmware?") {
-            answer.breaks_after = Some(20);
+            answer.breaks_after = Some(600);
         }
         Ok(answer)
     });
@@ -194,7 +202,7 @@ fn check_wait(retry_after: Option<&str>, random: u32, failures: u32, expected_ms
     };
     let mut platform = platform(Box::new(move |_| Ok(answer(reply.clone()))));
     platform.entropy = Box::new(move || random);
-    let (mut chunk, mut document) = ([0; 16], [0; 64]);
+    let (mut chunk, mut document) = ([0; 512], [0; 64]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,
@@ -259,7 +267,7 @@ fn a_stranger_that_answers_is_left_for_the_next_candidate() {
         clock,
         entropy,
     };
-    let (mut chunk, mut document) = ([0; 16], [0; 64]);
+    let (mut chunk, mut document) = ([0; 512], [0; 64]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,

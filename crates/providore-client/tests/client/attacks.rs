@@ -3,9 +3,9 @@
 use crate::support::{Reply, SECRET, at, device, moment, receive};
 use providore_client::{
     BodyFault, BorrowedHead, CertificateRequest, Config, Device, EntityTag, Error, Exchange,
-    FirmwareCheck, FirmwareDownload, FirmwareOutcome, ImageCheck,
+    FirmwareCheck, FirmwareDownload, FirmwareOutcome, ImageCheck, Request,
 };
-use providore_sign::{Refusal, SoftwareKey, original};
+use providore_sign::{HeaderInstructions, Refusal, SoftwareKey, original};
 use providore_wire::{Dialect, Method};
 
 const PROBLEM: &[u8] = br#"{"type":"urn:providore:problem:not-found","status":404}"#;
@@ -26,7 +26,8 @@ fn a_request_reflected_as_a_configuration() {
         body: b"",
     };
     let mut key = SoftwareKey::new(SECRET).unwrap();
-    let headers = original::sign_request(&mut key, &request, at(0), 900).unwrap();
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = original::sign_request(&mut key, &request, at(0), 900, &mut memory).unwrap();
     let authorization = headers.value("authorization").unwrap();
     let signature = authorization.split('"').nth(3).unwrap();
     let reply = Reply::unsigned(200, b"GET\n/config\n1.0.0")
@@ -57,7 +58,8 @@ fn an_answer_for_another_device() {
     let mut reply = Reply::signed(200, b"{}");
     let key = SoftwareKey::new(b"another device's secret").unwrap();
     let signer = original::ResponseSigner::begin(key).unwrap();
-    let headers = signer.finish(at(0), 900).unwrap();
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = signer.finish(at(0), 900, &mut memory).unwrap();
     let signature = headers.value("signature").unwrap().as_bytes().to_vec();
     reply.fields.iter_mut().for_each(|(name, value)| {
         if name == "signature" {
@@ -156,7 +158,8 @@ fn a_first_providores_dates_only_where_allowed() {
     let key = SoftwareKey::new(SECRET).unwrap();
     let mut signer = original::ResponseSigner::begin(key).unwrap();
     signer.update(b"{}").unwrap();
-    let headers = signer.finish(at(0), 0).unwrap();
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = signer.finish(at(0), 0, &mut memory).unwrap();
     let mut reply = Reply::unsigned(200, b"{}");
     for (name, value) in headers.fields() {
         reply = reply.with(name, value);
@@ -167,7 +170,8 @@ fn a_first_providores_dates_only_where_allowed() {
         fields: &fields,
     };
     let ask = |mut device: Device<SoftwareKey>| {
-        let exchange = Exchange::ask(Config::new(), &mut device, moment(0)).unwrap();
+        let mut memory = [0; Request::MAX_LEN];
+        let exchange = Exchange::ask(Config::new(), &mut device, moment(0), &mut memory).unwrap();
         let mut buffer = [0; 8];
         exchange
             .receive(&mut device, &head, &mut buffer, Some(at(60)))
@@ -230,7 +234,8 @@ fn locations_that_lead_elsewhere() {
 fn check_image(reply: &Reply, check: ImageCheck, expected: Error) {
     let mut device = device();
     let operation = FirmwareDownload::new("2".parse().unwrap(), check);
-    let exchange = Exchange::ask(operation, &mut device, moment(0)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange = Exchange::ask(operation, &mut device, moment(0), &mut memory).unwrap();
     let fields = reply.fields();
     let head = BorrowedHead {
         status: reply.status,

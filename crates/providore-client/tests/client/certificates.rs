@@ -83,7 +83,7 @@ type DeviceAgent<'b> = Agent<'b, providore_sign::SoftwareKey, MemoryPlatform>;
 
 fn with_agent(platform: MemoryPlatform, roots: Option<&str>, story: impl FnOnce(&mut DeviceAgent)) {
     let mut key = SoftwareKey::from_scalar(&[7; 32]).unwrap();
-    let (mut chunk, mut document) = ([0; 100], [0; 4096]);
+    let (mut chunk, mut document) = ([0; 512], [0; 4096]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,

@@ -13,7 +13,7 @@ use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use embedded_nal_async::{AddrType, Dns, TcpConnect};
 use providore_client::{
     Body as _, CertificateRequest, Exchange, FirmwareCheck, Head as _, NalSettings, NalTransport,
-    NoNames, Operation, Transport as _, TransportError,
+    NoNames, Operation, Request, Transport as _, TransportError,
 };
 
 use crate::{
@@ -99,7 +99,8 @@ impl Network {
         settings: NalSettings,
     ) -> Outcome {
         let mut device = device();
-        let exchange = Exchange::ask(operation, &mut device, moment(0)).unwrap();
+        let mut memory = [0; Request::MAX_LEN];
+        let exchange = Exchange::ask(operation, &mut device, moment(0), &mut memory).unwrap();
         let mut buffer = vec![0; buffer_len];
         let mut transport = NalTransport::new(self, self, Patience, &mut buffer, settings);
         let received = async {
@@ -447,7 +448,9 @@ fn no_body_is_longer_than_allowed() {
 #[test]
 fn a_request_goes_out_byte_for_byte() {
     let mut device = device();
-    let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment(0)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange =
+        Exchange::ask(FirmwareCheck::new(), &mut device, moment(0), &mut memory).unwrap();
     let mut fields = String::new();
     for (name, value) in exchange.request().fields() {
         fields.extend([name, ": ", value, "\r\n"]);
@@ -519,7 +522,9 @@ fn a_server_is_connected_to_where_its_address_says() {
 fn names_need_a_resolver() {
     let network = Network::saying(b"HTTP/1.1 200 OK\r\n\r\n");
     let mut device = device();
-    let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment(0)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange =
+        Exchange::ask(FirmwareCheck::new(), &mut device, moment(0), &mut memory).unwrap();
     let mut buffer = [0; 512];
     let settings = NalSettings::default();
     let mut transport = NalTransport::new(&network, NoNames, Patience, &mut buffer, settings);

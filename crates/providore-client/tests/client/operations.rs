@@ -3,7 +3,7 @@
 use crate::support::{Reply, at, device, moment, receive, verify};
 use providore_client::{
     BorrowedHead, CertificateRequest, Config, ConfigOutcome, CurrentCertificate, EntityTag,
-    Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome, ImageCheck, Operation,
+    Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome, ImageCheck, Operation, Request,
 };
 use providore_wire::Method;
 
@@ -11,7 +11,8 @@ const PEM: &str = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\
 
 fn check_request<O: Operation>(operation: O, method: Method, target: &str, extra: &[(&str, &str)]) {
     let mut device = device();
-    let exchange = Exchange::ask(operation, &mut device, moment(0)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange = Exchange::ask(operation, &mut device, moment(0), &mut memory).unwrap();
     let request = exchange.request();
     assert_eq!((request.method(), request.target()), (method, target));
     let fields: Vec<_> = request
@@ -128,7 +129,8 @@ fn an_image_is_proven_chunk_by_chunk() {
         let check = ImageCheck::new(b"\x00\x01", 1000, 1000)
             .with_opening(|opening, version| opening.len() == 288 && version.as_str() == "2");
         let operation = FirmwareDownload::new("2".parse().unwrap(), check);
-        let exchange = Exchange::ask(operation, &mut device, moment(0)).unwrap();
+        let mut memory = [0; Request::MAX_LEN];
+        let exchange = Exchange::ask(operation, &mut device, moment(0), &mut memory).unwrap();
         let fields = reply.fields();
         let head = BorrowedHead {
             status: 200,

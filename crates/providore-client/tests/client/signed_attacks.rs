@@ -11,9 +11,9 @@ use proptest::prelude::*;
 use providore_client::{
     BodyFault, BorrowedHead, CertificateRequest, Config, CurrentCertificate, Error, Exchange,
     FirmwareCheck, FirmwareDownload, FirmwareOutcome, HeadError, ImageCheck, NextSecret, Outcome,
-    Report, Subject, TimeCheck,
+    Report, Request, Subject, TimeCheck, WrittenReport,
 };
-use providore_sign::{Refusal, content_coding::DecodeError};
+use providore_sign::{HeaderInstructions, Refusal, content_coding::DecodeError};
 use providore_wire::signed;
 
 const WRONG: Error = Error::NotVerified(Refusal::WrongSignature);
@@ -47,7 +47,15 @@ fn check_answer_to(ask: impl FnOnce() -> Delivered, device: &str, expected: Erro
 
 fn question(id: &str, operation: impl providore_client::Operation, nonce: u8) -> Delivered {
     let mut device = named(id, SECRET);
-    Delivered::of(&Exchange::ask(operation, &mut device, moment(Some(at(-60)), nonce)).unwrap())
+    Delivered::of(
+        &Exchange::ask(
+            operation,
+            &mut device,
+            moment(Some(at(-60)), nonce),
+            &mut [0; Request::MAX_LEN],
+        )
+        .unwrap(),
+    )
 }
 
 #[test]
@@ -152,7 +160,8 @@ fn an_answer_of_the_weaker_dialect() {
     let key = providore_sign::SoftwareKey::new(SECRET).unwrap();
     let mut signer = providore_sign::original::ResponseSigner::begin(key).unwrap();
     signer.update(CONFIG).unwrap();
-    let headers = signer.finish(at(0), 900).unwrap();
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = signer.finish(at(0), 900, &mut memory).unwrap();
     let mut reply = Reply::unsigned(200, CONFIG);
     for (name, value) in headers.fields() {
         reply = reply.with(name, value);
@@ -295,7 +304,9 @@ fn a_status_that_was_not_asked_for() {
         exchange(TimeCheck::new(), answer, |_| String::new()),
         declined
     );
+    let mut memory = [0; WrittenReport::MAX_LEN];
     let report = Report::new(Subject::Device, Outcome::Healthy, None, "");
+    let report = report.write(&mut memory).unwrap();
     assert_eq!(exchange(report, answer, |()| String::new()), declined);
 }
 
@@ -330,7 +341,9 @@ fn check_image(answer: impl FnOnce(&Delivered) -> Reply, expected: Error) {
     let mut device = device();
     let check = ImageCheck::new(b"\xE9", 4, 8);
     let operation = FirmwareDownload::new("2".parse().unwrap(), check);
-    let exchange = Exchange::ask(operation, &mut device, moment(Some(at(0)), 7)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange =
+        Exchange::ask(operation, &mut device, moment(Some(at(0)), 7), &mut memory).unwrap();
     let reply = answer(&Delivered::of(&exchange));
     let fields = reply.fields();
     let head = BorrowedHead {
@@ -387,7 +400,9 @@ fn an_image_of_another_version() {
     // And the server does not take the question for the device's.
     let mut device = device();
     let operation = FirmwareDownload::new("2".parse().unwrap(), ImageCheck::new(b"", 0, 9));
-    let exchange = Exchange::ask(operation, &mut device, moment(Some(at(0)), 7)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange =
+        Exchange::ask(operation, &mut device, moment(Some(at(0)), 7), &mut memory).unwrap();
     let mut request = Delivered::of(&exchange);
     request.target = "/firmware?version=1".into();
     assert_eq!(Server::new().admit(&request), Err(Refusal::WrongSignature));
@@ -397,7 +412,14 @@ fn an_image_of_another_version() {
 fn a_challenge_replaced_by_garbage_costs_one_more_question() {
     let (mut server, mut device) = (Server::new(), device());
     let mut ask = |reply: &mut dyn FnMut(&Delivered) -> Reply, nonce| {
-        let exchange = Exchange::ask(TimeCheck::new(), &mut device, moment(None, nonce)).unwrap();
+        let mut memory = [0; Request::MAX_LEN];
+        let exchange = Exchange::ask(
+            TimeCheck::new(),
+            &mut device,
+            moment(None, nonce),
+            &mut memory,
+        )
+        .unwrap();
         let reply = reply(&Delivered::of(&exchange));
         deliver(exchange, &mut device, &reply, |_| String::new())
     };
@@ -431,7 +453,14 @@ fn check_secret(
     nonce: u8,
     accepted: bool,
 ) {
-    let exchange = Exchange::ask(TimeCheck::new(), device, moment(Some(at(0)), nonce)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange = Exchange::ask(
+        TimeCheck::new(),
+        device,
+        moment(Some(at(0)), nonce),
+        &mut memory,
+    )
+    .unwrap();
     let request = Delivered::of(&exchange);
     let reply = match server.admit(&request) {
         Ok(()) => server.sign(&request, plain(204, b"")),
@@ -474,7 +503,9 @@ fn a_next_secret_replaces_the_present_one_when_an_answer_shows_it() {
 fn a_next_secret_is_not_taken_up_for_an_answer_with_the_present_one() {
     let (server, mut device) = (Server::new(), device());
     device.set_next_secret(NEXT).unwrap();
-    let exchange = Exchange::ask(TimeCheck::new(), &mut device, moment(None, 1)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange =
+        Exchange::ask(TimeCheck::new(), &mut device, moment(None, 1), &mut memory).unwrap();
     let reply = server.sign(&Delivered::of(&exchange), plain(204, b""));
     let outcome = deliver(exchange, &mut device, &reply, |_| String::new());
     assert_eq!(outcome, Err(WRONG));
@@ -499,8 +530,11 @@ proptest! {
     #[test]
     fn any_flipped_bit_of_a_request_is_refused(place in any::<prop::sample::Index>(), bit in 0..7_u8) {
         let mut device = device();
+        let mut memory = [0; WrittenReport::MAX_LEN];
         let report = Report::new(Subject::Device, Outcome::Failed, None, "a reason");
-        let exchange = Exchange::ask(report, &mut device, moment(Some(at(0)), 7)).unwrap();
+        let report = report.write(&mut memory).unwrap();
+        let mut memory = [0; Request::MAX_LEN];
+        let exchange = Exchange::ask(report, &mut device, moment(Some(at(0)), 7), &mut memory).unwrap();
         let mut request = Delivered::of(&exchange);
         let fields = request.fields.iter().map(|(_, value)| value.as_bytes());
         let mut parts: Vec<Vec<u8>> = fields.chain([request.body.as_slice()]).map(Vec::from).collect();

@@ -40,7 +40,7 @@ fn check(clock: MemoryClock, settings: Settings, expected: &[&str]) {
         }))
     }));
     let mut key = SoftwareKey::from_scalar(&[7; 32]).unwrap();
-    let (mut chunk, mut document) = ([0; 100], [0; 4096]);
+    let (mut chunk, mut document) = ([0; 512], [0; 4096]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,

@@ -5,16 +5,19 @@ use crate::{
     support::{Reply, at},
 };
 use providore_client::{
-    BorrowedHead, CertificateRequest, Config, ConfigOutcome, EntityTag, Error, Exchange,
-    FirmwareCheck, FirmwareDownload, FirmwareOutcome, ImageCheck, NextSecret, Operation, Outcome,
-    Report, Subject, TimeCheck,
+    BorrowedHead, CertificateRequest, Config, ConfigOutcome, Device, EntityTag, Error, Exchange,
+    FirmwareCheck, FirmwareDownload, FirmwareOutcome, FirmwarePart, ImageCheck, NextSecret,
+    Operation, Outcome, Report, Request, Subject, TimeCheck, WrittenReport,
 };
-use providore_wire::Timestamp;
+use providore_sign::{KeyError, SoftwareKey};
+use providore_wire::{Dialect, FirmwareVersion, Timestamp};
 
 /// A request has these fields and no other, is accepted, and its answer learned from.
 fn check_request<O: Operation>(operation: O, target: &str, fields: &[&str]) {
     let mut device = device();
-    let exchange = Exchange::ask(operation, &mut device, moment(Some(at(0)), 1)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange =
+        Exchange::ask(operation, &mut device, moment(Some(at(0)), 1), &mut memory).unwrap();
     let request = Delivered::of(&exchange);
     assert_eq!(request.target, target);
     let names: Vec<_> = request
@@ -44,7 +47,9 @@ fn requests_are_what_a_server_accepts() {
     let body = with(&["content-type", "content-digest", "x-firmware-version"]);
     let csr = CertificateRequest::new("-----BEGIN CERTIFICATE REQUEST-----\n");
     check_request(csr, "/certificates/request", &body);
+    let mut memory = [0; WrittenReport::MAX_LEN];
     let report = Report::new(Subject::Device, Outcome::Healthy, None, "");
+    let report = report.write(&mut memory).unwrap();
     check_request(report, "/report", &body);
 }
 
@@ -53,10 +58,28 @@ fn only_signed_has_time_report_and_secret() {
     let mut original = crate::support::device();
     let check = |outcome: Result<(), Error>| assert_eq!(outcome, Err(Error::NotInDialect));
     let moment = moment(Some(at(0)), 1);
-    check(Exchange::ask(TimeCheck::new(), &mut original, moment).map(|_| ()));
-    check(Exchange::ask(NextSecret::new(), &mut original, moment).map(|_| ()));
+    check(
+        Exchange::ask(
+            TimeCheck::new(),
+            &mut original,
+            moment,
+            &mut [0; Request::MAX_LEN],
+        )
+        .map(|_| ()),
+    );
+    check(
+        Exchange::ask(
+            NextSecret::new(),
+            &mut original,
+            moment,
+            &mut [0; Request::MAX_LEN],
+        )
+        .map(|_| ()),
+    );
+    let mut memory = [0; WrittenReport::MAX_LEN];
     let report = Report::new(Subject::Device, Outcome::Healthy, None, "");
-    check(Exchange::ask(report, &mut original, moment).map(|_| ()));
+    let report = report.write(&mut memory).unwrap();
+    check(Exchange::ask(report, &mut original, moment, &mut [0; Request::MAX_LEN]).map(|_| ()));
 }
 
 fn check_config(operation: Config<'_>, reply: Reply, expected: &str) {
@@ -114,7 +137,14 @@ fn a_next_secret_is_handed_out_once_and_not_printed() {
 #[test]
 fn what_was_decrypted_does_not_stay_in_the_buffer() {
     let mut device = device();
-    let exchange = Exchange::ask(NextSecret::new(), &mut device, moment(Some(at(0)), 7)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange = Exchange::ask(
+        NextSecret::new(),
+        &mut device,
+        moment(Some(at(0)), 7),
+        &mut memory,
+    )
+    .unwrap();
     let reply = Server::new().sign(&Delivered::of(&exchange), encrypted(SECRET, NEXT));
     let fields = reply.fields();
     let head = BorrowedHead {
@@ -134,7 +164,9 @@ fn what_was_decrypted_does_not_stay_in_the_buffer() {
 #[test]
 fn a_report_is_taken_and_the_time_is_told() {
     let answer = |request: &Delivered| Server::new().sign(request, plain(204, b""));
+    let mut memory = [0; WrittenReport::MAX_LEN];
     let report = Report::new(Subject::Firmware, Outcome::Applied, None, "");
+    let report = report.write(&mut memory).unwrap();
     assert!(exchange(report, answer, |()| String::new()).is_ok());
     let outcome = exchange(TimeCheck::new(), answer, |time| time.to_string());
     assert_eq!(outcome, Ok(at(0).to_string()));
@@ -147,7 +179,8 @@ fn an_image_is_proven_chunk_by_chunk() {
         let mut device = device();
         let check = ImageCheck::new(b"\x00\x01", 1000, 1000);
         let operation = FirmwareDownload::new("2".parse().unwrap(), check);
-        let exchange = Exchange::ask(operation, &mut device, moment(None, 7)).unwrap();
+        let mut memory = [0; Request::MAX_LEN];
+        let exchange = Exchange::ask(operation, &mut device, moment(None, 7), &mut memory).unwrap();
         let reply = Server::new().sign(&Delivered::of(&exchange), plain(200, &body));
         let fields = reply.fields();
         let head = BorrowedHead {
@@ -168,7 +201,14 @@ fn an_image_is_proven_chunk_by_chunk() {
 fn check_clock(clock: Option<Timestamp>, refusals: u8) {
     let (mut server, mut device) = (Server::new(), device());
     for nonce in 0..=refusals {
-        let exchange = Exchange::ask(TimeCheck::new(), &mut device, moment(clock, nonce)).unwrap();
+        let mut memory = [0; Request::MAX_LEN];
+        let exchange = Exchange::ask(
+            TimeCheck::new(),
+            &mut device,
+            moment(clock, nonce),
+            &mut memory,
+        )
+        .unwrap();
         let request = Delivered::of(&exchange);
         let admitted = server.admit(&request).is_ok();
         assert_eq!(admitted, nonce == refusals, "{clock:?} {nonce}");
@@ -193,7 +233,14 @@ fn check_clock(clock: Option<Timestamp>, refusals: u8) {
     // From now on no question is refused.
     let later = clock.map(|clock| clock.saturating_add(50));
     server.now = at(50);
-    let exchange = Exchange::ask(TimeCheck::new(), &mut device, moment(later, 99)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange = Exchange::ask(
+        TimeCheck::new(),
+        &mut device,
+        moment(later, 99),
+        &mut memory,
+    )
+    .unwrap();
     let request = Delivered::of(&exchange);
     assert_eq!(server.admit(&request), Ok(()), "{clock:?}");
     let by_challenge = request.field("providore-challenge").is_some();
@@ -217,7 +264,14 @@ fn any_clock_will_do() {
 fn a_server_that_restarted_gets_the_question_once_more() {
     let (mut server, mut device) = (Server::new(), device());
     server.policy = Server::restarted();
-    let exchange = Exchange::ask(TimeCheck::new(), &mut device, moment(Some(at(0)), 1)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange = Exchange::ask(
+        TimeCheck::new(),
+        &mut device,
+        moment(Some(at(0)), 1),
+        &mut memory,
+    )
+    .unwrap();
     assert!(server.admit(&Delivered::of(&exchange)).is_err());
     let reply = server.refusal();
     let refused = crate::signed_support::deliver(exchange, &mut device, &reply, |_| String::new());
@@ -227,6 +281,45 @@ fn a_server_that_restarted_gets_the_question_once_more() {
         challenged: true,
     };
     assert_eq!(refused, Err(unsigned));
-    let exchange = Exchange::ask(TimeCheck::new(), &mut device, moment(Some(at(0)), 2)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange = Exchange::ask(
+        TimeCheck::new(),
+        &mut device,
+        moment(Some(at(0)), 2),
+        &mut memory,
+    )
+    .unwrap();
     assert_eq!(server.admit(&Delivered::of(&exchange)), Ok(()));
+}
+
+#[test]
+fn requests_take_no_more_memory_than_is_said() {
+    let takes = |length: usize, memory: usize| {
+        // Every character of the version is escaped in the target.
+        let (id, version) = ("d".repeat(length), "+".repeat(length));
+        let key = SoftwareKey::new(SECRET).unwrap();
+        let version: FirmwareVersion = version.parse().unwrap();
+        let id = id.parse().unwrap();
+        let mut device = Device::new(Dialect::Signed, id, version.clone(), key).unwrap();
+        // What the server said first: its challenge, as long as one may be.
+        let challenge = [("providore-challenge", &[b'A'; 64][..])];
+        let head = BorrowedHead {
+            status: 401,
+            fields: &challenge,
+        };
+        let moment = moment(None, 1);
+        let mut memory = vec![0; memory];
+        let first = Exchange::ask(TimeCheck::new(), &mut device, moment, &mut memory)?;
+        let refused = first.receive(&mut device, &head, &mut [], None);
+        assert!(matches!(refused, Err(Error::Unsigned { .. })));
+        let part = FirmwarePart::new(&version, &[0xaa; 32], u64::MAX, u64::MAX - 1);
+        Exchange::ask(part, &mut device, moment, &mut memory).map(|_| ())
+    };
+    let too_short = Err(Error::Key(KeyError::Memory));
+    assert_eq!(takes(64, Request::MAX_LEN), Ok(()));
+    assert_eq!(takes(32, 704), Ok(()));
+    assert_eq!(takes(32, 512), too_short);
+    for memory in 0..512 {
+        assert_eq!(takes(32, memory), too_short);
+    }
 }

@@ -1,7 +1,7 @@
 //! A server of the `Signed` dialect made with `providore-sign`, and a device that asks it.
-use providore_client::{BorrowedHead, BufferedOperation, Device, Error, Exchange, Moment};
+use providore_client::{BorrowedHead, BufferedOperation, Device, Error, Exchange, Moment, Request};
 use providore_sign::{
-    Refusal, SoftwareKey,
+    HeaderInstructions, Refusal, SoftwareKey,
     content_coding::{Encoder, RecordSize, Salt},
     signed::{ChallengeKey, Keys, RequestPolicy, ResponseToSign, sign_response, verify_request},
 };
@@ -152,7 +152,14 @@ impl Server {
             challenge: &self.challenge(),
             created: self.now,
         };
-        let headers = sign_response(&keys(&self.secret), &head.question(), &response).unwrap();
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = sign_response(
+            &keys(&self.secret),
+            &head.question(),
+            &response,
+            &mut memory,
+        )
+        .unwrap();
         for (name, value) in headers.fields() {
             reply = reply.with(name, value);
         }
@@ -215,7 +222,9 @@ pub(crate) fn exchange<O: BufferedOperation>(
     read: impl FnOnce(O::Outcome<'_>) -> String,
 ) -> Result<String, Error> {
     let mut device = device();
-    let exchange = Exchange::ask(operation, &mut device, moment(Some(at(0)), 7)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange =
+        Exchange::ask(operation, &mut device, moment(Some(at(0)), 7), &mut memory).unwrap();
     let reply = answer(&Delivered::of(&exchange));
     deliver(exchange, &mut device, &reply, read)
 }

@@ -1,6 +1,6 @@
 //! A server made with `providore-sign`, and a device that asks it.
-use providore_client::{BorrowedHead, BufferedOperation, Device, Error, Exchange, Moment};
-use providore_sign::{SoftwareKey, original};
+use providore_client::{BorrowedHead, BufferedOperation, Device, Error, Exchange, Moment, Request};
+use providore_sign::{HeaderInstructions, SoftwareKey, original};
 use providore_wire::{Dialect, Method, Target, Timestamp, original::RequestHead};
 
 pub(crate) const SECRET: &[u8] = b"the device's secret";
@@ -49,7 +49,8 @@ impl Reply {
         let key = SoftwareKey::new(SECRET).unwrap();
         let mut signer = original::ResponseSigner::begin(key).unwrap();
         signer.update(body).unwrap();
-        let headers = signer.finish(created, 900).unwrap();
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = signer.finish(created, 900, &mut memory).unwrap();
         let mut reply = Self::unsigned(status, body);
         for (name, value) in headers.fields() {
             reply = reply.with(name, value);
@@ -79,7 +80,8 @@ pub(crate) fn receive<O: BufferedOperation>(
     read: impl FnOnce(O::Outcome<'_>) -> String,
 ) -> Result<String, Error> {
     let mut device = device();
-    let exchange = Exchange::ask(operation, &mut device, moment(0)).unwrap();
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange = Exchange::ask(operation, &mut device, moment(0), &mut memory).unwrap();
     let fields = reply.fields();
     let head = BorrowedHead {
         status: reply.status,

@@ -31,16 +31,18 @@ where
         mut answer: Response<S::Image>,
         moment: &Moment,
     ) -> Result<Response<S::Image>, StoreError> {
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
         let headers = match (asked.proof(), asked.keys()) {
             (Proof::Signed(verified, _), Some(keys)) => {
                 if let Body::Image { image, .. } = &answer.body {
                     let digest = DigestField::write_sha256(&image.sha256());
                     answer = answer.with("repr-digest", String::from(digest.as_str()));
                 }
-                self.sign_bound(keys, verified, &answer, moment).await?
+                self.sign_bound(keys, verified, &answer, moment, &mut memory)
+                    .await?
             }
             _ => {
-                self.sign_original(asked.device(), &answer, moment.now)
+                self.sign_original(asked.device(), &answer, moment.now, &mut memory)
                     .await?
             }
         };
@@ -51,13 +53,14 @@ where
     }
 
     /// In the `Signed` dialect: the head with a digest of the content, bound to the question.
-    async fn sign_bound(
+    async fn sign_bound<'m>(
         &self,
         keys: &Keys,
         question: &VerifiedRequest<'_>,
         answer: &Response<S::Image>,
         moment: &Moment,
-    ) -> Result<HeaderInstructions, StoreError> {
+        memory: &'m mut [u8],
+    ) -> Result<HeaderInstructions<'m>, StoreError> {
         let content_sha256 = match &answer.body {
             Body::Empty => None,
             Body::Bytes(bytes) => Some(Sha256::digest(bytes).into()),
@@ -77,26 +80,27 @@ where
             challenge: &challenge,
             created: moment.now,
         };
-        sign_response(keys, &question.question(), &response).map_err(fault)
+        sign_response(keys, &question.question(), &response, memory).map_err(fault)
     }
 
     /// In the `Original` dialect: the body and two dates.
-    async fn sign_original(
+    async fn sign_original<'m>(
         &self,
         device: &Device,
         answer: &Response<S::Image>,
         now: Timestamp,
-    ) -> Result<HeaderInstructions, StoreError> {
+        memory: &'m mut [u8],
+    ) -> Result<HeaderInstructions<'m>, StoreError> {
         let lifetime_s = self.settings.answer_lifetime_s;
         if let Body::Image { image, .. } = &answer.body {
             let signer = self.image_signer(device, image).await?;
-            return signer.finish(now, lifetime_s).map_err(fault);
+            return signer.finish(now, lifetime_s, memory).map_err(fault);
         }
         let mut signer = ResponseSigner::begin(device.key().share()).map_err(fault)?;
         if let Body::Bytes(bytes) = &answer.body {
             signer.update(bytes).map_err(fault)?;
         }
-        signer.finish(now, lifetime_s).map_err(fault)
+        signer.finish(now, lifetime_s, memory).map_err(fault)
     }
 
     /// The MAC state behind a whole image, from the cache or by reading the image once.

@@ -2,17 +2,12 @@
 
 use core::fmt;
 
-#[cfg(not(aes_backend_soft = "compact"))]
-use aes_gcm::Aes128Gcm;
-use aes_gcm::{
-    KeyInit as _, Tag,
-    aead::{AeadInOut as _, Key, Nonce},
-};
-
 #[cfg(aes_backend_soft = "compact")]
 use super::compact::Aes128Gcm;
+#[cfg(not(aes_backend_soft = "compact"))]
+use super::library::Aes128Gcm;
 use super::{ContentKey, DecodeError, EncodeError};
-use crate::{ComputedTag, KeyError, MacKey as _, SoftwareKey, subkeys};
+use crate::{ComputedTag, KeyError, mac::Keyed, subkeys::FIRST_BLOCK};
 
 /// The length of a tag, which ends a record.
 pub(super) const TAG_LEN: usize = 16;
@@ -48,9 +43,9 @@ impl RecordCipher {
         if key.secret().is_empty() {
             return Err(KeyError::SecretLength);
         }
-        let mut extracted = SoftwareKey::from_tag(&extract(key.secret(), salt)?);
-        let cek = subkeys::expand(&mut extracted, CEK_INFO)?;
-        let nonce = subkeys::expand(&mut extracted, NONCE_INFO)?;
+        let extracted = Keyed::from_tag(&extract(key.secret(), salt)?);
+        let cek = expand(&extracted, CEK_INFO);
+        let nonce = expand(&extracted, NONCE_INFO);
         let (cek, _) = split(&cek);
         let (_, nonce) = split(&nonce);
         Ok(Self {
@@ -75,12 +70,7 @@ impl RecordCipher {
         let padding = plain.get_mut(filled..).ok_or(too_short)?;
         padding.fill(0);
         *padding.first_mut().ok_or(too_short)? = delimiter as u8;
-        // The cipher refuses only 64 GiB in one record.
-        let tag = self
-            .cipher
-            .encrypt_inout_detached(&nonce, b"", plain.into())
-            .map_err(|_| too_short)?;
-        *room = tag.into();
+        *room = self.cipher.seal(&nonce, plain).ok_or(too_short)?;
         self.advance();
         Ok(())
     }
@@ -94,8 +84,8 @@ impl RecordCipher {
             .ok_or(DecodeError::Truncated)?;
         // Verifies first: a wrong tag leaves the ciphertext as it is.
         self.cipher
-            .decrypt_inout_detached(&nonce, b"", (&mut *coded).into(), &Tag::from(*tag))
-            .map_err(|_| DecodeError::WrongTag { record: number })?;
+            .open(&nonce, coded, tag)
+            .ok_or(DecodeError::WrongTag { record: number })?;
         self.advance();
         let end = coded.iter().rposition(|byte| *byte != 0);
         let delimiter = match end.and_then(|at| coded.get(at)) {
@@ -107,16 +97,17 @@ impl RecordCipher {
     }
 
     /// NONCE xor SEQ, or none if there were too many records.
-    fn nonce(&self) -> Option<Nonce<Aes128Gcm>> {
+    fn nonce(&self) -> Option<[u8; 12]> {
         if self.sequence == MAX_RECORDS {
             return None;
         }
         let mut nonce = self.nonce;
         let sequence = self.sequence.to_be_bytes();
-        for (byte, counted) in nonce.iter_mut().rev().zip(sequence.iter().rev()) {
+        let [.., n0, n1, n2, n3] = &mut nonce;
+        for (byte, counted) in [n0, n1, n2, n3].into_iter().zip(sequence) {
             *byte ^= counted;
         }
-        Some(nonce.into())
+        Some(nonce)
     }
 
     fn advance(&mut self) {
@@ -135,18 +126,21 @@ impl fmt::Debug for RecordCipher {
 
 /// HKDF-Extract: RFC 5869 section 2.2.
 fn extract(secret: &[u8], salt: &[u8]) -> Result<ComputedTag, KeyError> {
-    let mut key = SoftwareKey::new(salt)?;
-    key.begin()?;
-    key.update(secret)?;
-    key.finish()
+    let key = Keyed::new(salt).ok_or(KeyError::SecretLength)?;
+    Ok(key.tag(&[secret]))
+}
+
+/// HKDF-Expand of one block: RFC 5869 section 2.3.
+fn expand(key: &Keyed, info: &[u8]) -> ComputedTag {
+    key.tag(&[info, FIRST_BLOCK])
 }
 
 /// The first 16 bytes as a key, which stay where they are erased, and the first 12.
-fn split(tag: &ComputedTag) -> (&Key<Aes128Gcm>, [u8; 12]) {
+fn split(tag: &ComputedTag) -> (&[u8; 16], [u8; 12]) {
     let bytes: &[u8; 32] = tag.as_bytes();
     let [cek @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = bytes;
     let [nonce @ .., _, _, _, _] = cek;
-    (cek.into(), *nonce)
+    (cek, *nonce)
 }
 
 #[cfg(test)]
@@ -174,10 +168,8 @@ mod tests {
     fn check(plain: &[u8], expected: Result<(usize, Delimiter), DecodeError>) {
         let sealing = cipher();
         let mut record = plain.to_vec();
-        let tag = sealing
-            .cipher
-            .encrypt_inout_detached(&sealing.nonce().unwrap(), b"", record.as_mut_slice().into())
-            .unwrap();
+        let nonce = sealing.nonce().unwrap();
+        let tag = sealing.cipher.seal(&nonce, &mut record).unwrap();
         record.extend_from_slice(&tag);
         assert_eq!(cipher().open(&mut record), expected, "{plain:?}");
     }
@@ -191,13 +183,12 @@ mod tests {
             0xc9, 0xb0, 0x9f, 0xd8,
         ];
         assert_eq!(extracted.as_bytes(), &expected);
-        let mut extracted = SoftwareKey::from_tag(&extracted);
-        let cek = subkeys::expand(&mut extracted, CEK_INFO).unwrap();
+        let cek = expand(&Keyed::from_tag(&extracted), CEK_INFO);
         let expected = [
             0xff, 0x09, 0xe2, 0xca, 0xd0, 0x7e, 0xa1, 0xfb, 0x1c, 0x64, 0x38, 0x78, 0xb5, 0xb4,
             0xa3, 0x1f,
         ];
-        assert_eq!(split(&cek).0.as_slice(), expected);
+        assert_eq!(split(&cek).0, &expected);
         let nonce = [
             0x05, 0xcb, 0x3c, 0x82, 0x42, 0x11, 0x28, 0xb2, 0x3c, 0x19, 0xe2, 0x3c,
         ];

@@ -6,7 +6,8 @@ use providore_wire::{
 };
 
 use crate::{
-    ComputedTag, Freshness, HeaderInstructions, KeyError, MacKey, Refusal, replay::ReplayToken,
+    ComputedTag, Freshness, HeaderInstructions, KeyError, MacKey, Refusal, instructions::Lines,
+    replay::ReplayToken,
 };
 
 /// A request that a device is about to send.
@@ -28,12 +29,13 @@ pub struct RequestToSign<'a> {
     pub body: &'a [u8],
 }
 
-/// Signs a request: the headers to set on it.
+/// Signs a request: the headers to set on it. They are written to `memory`, of which
+/// [`HeaderInstructions::MAX_LEN`] bytes always suffice.
 ///
 /// Valid from `created` for `lifetime_s` seconds; servers accept at most 900.
 ///
 /// ```
-/// use providore_sign::{SoftwareKey, original};
+/// use providore_sign::{HeaderInstructions, SoftwareKey, original};
 /// use providore_wire::{Method, Timestamp};
 ///
 /// let request = original::RequestToSign {
@@ -45,19 +47,21 @@ pub struct RequestToSign<'a> {
 /// };
 /// let now = Timestamp::from_unix(1_767_323_045).unwrap();
 /// let mut key = SoftwareKey::new(b"secret")?;
-/// let headers = original::sign_request(&mut key, &request, now, 900)?;
+/// let mut memory = [0; HeaderInstructions::MAX_LEN];
+/// let headers = original::sign_request(&mut key, &request, now, 900, &mut memory)?;
 /// assert_eq!(headers.value("expiry"), Some("2026-01-02T03:19:05Z"));
 /// # Ok::<(), providore_sign::KeyError>(())
 /// ```
 ///
 /// # Errors
-/// What the key reports.
-pub fn sign_request(
+/// What the key reports; [`KeyError::Memory`].
+pub fn sign_request<'m>(
     key: &mut (impl MacKey + ?Sized),
     request: &RequestToSign<'_>,
     created: Timestamp,
     lifetime_s: u32,
-) -> Result<HeaderInstructions, KeyError> {
+    memory: &'m mut [u8],
+) -> Result<HeaderInstructions<'m>, KeyError> {
     let expiry = created.saturating_add(i64::from(lifetime_s)).to_rfc3339();
     let created = created.to_rfc3339();
     let canonical = CanonicalRequest {
@@ -70,12 +74,12 @@ pub fn sign_request(
     let signature = tag(key, &canonical, request.body)?.publish();
     let authorization = Authorization::new(request.device.clone(), signature).to_text();
 
-    let mut headers = HeaderInstructions::default();
-    headers.push(Field::Authorization.name(), authorization.as_str())?;
-    headers.push(Field::CreatedAt.name(), created.as_str())?;
-    headers.push(Field::Expiry.name(), expiry.as_str())?;
-    headers.push(Field::FirmwareVersion.name(), request.version.as_str())?;
-    Ok(headers)
+    let mut lines = Lines::new(memory);
+    lines.push(Field::Authorization.name(), authorization.as_str());
+    lines.push(Field::CreatedAt.name(), created.as_str());
+    lines.push(Field::Expiry.name(), expiry.as_str());
+    lines.push(Field::FirmwareVersion.name(), request.version.as_str());
+    lines.end(signature)
 }
 
 /// What a server accepts in this dialect.
@@ -233,7 +237,8 @@ mod tests {
         };
         let now = Timestamp::from_unix(NOW).unwrap();
         let mut key = SoftwareKey::new(b"secret").unwrap();
-        let headers = sign_request(&mut key, &request, now, 900).unwrap();
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = sign_request(&mut key, &request, now, 900, &mut memory).unwrap();
         let mut fields: Vec<_> = headers
             .fields()
             .map(|(n, v)| (n, String::from(v)))

@@ -5,7 +5,7 @@ use providore_wire::{
     original::{CanonicalResponseTail, Field, ResponseHead},
 };
 
-use crate::{Freshness, HeaderInstructions, KeyError, MacKey, Refusal};
+use crate::{Freshness, HeaderInstructions, KeyError, MacKey, Refusal, instructions::Lines};
 
 /// Signs an answer while its body passes by.
 ///
@@ -13,13 +13,14 @@ use crate::{Freshness, HeaderInstructions, KeyError, MacKey, Refusal};
 /// state of that body for that device: [`finish`](Self::finish) then costs one block.
 ///
 /// ```
-/// use providore_sign::{SoftwareKey, original::ResponseSigner};
+/// use providore_sign::{HeaderInstructions, SoftwareKey, original::ResponseSigner};
 /// use providore_wire::Timestamp;
 ///
 /// let now = Timestamp::from_unix(1_767_323_045).unwrap();
 /// let mut signer = ResponseSigner::begin(SoftwareKey::new(b"secret")?)?;
 /// signer.update(br#"{"interval":60}"#)?;
-/// let headers = signer.finish(now, 900)?;
+/// let mut memory = [0; HeaderInstructions::MAX_LEN];
+/// let headers = signer.finish(now, 900, &mut memory)?;
 /// assert_eq!(headers.value("created-at"), Some("2026-01-02T03:04:05Z"));
 /// # Ok::<(), providore_sign::KeyError>(())
 /// ```
@@ -48,16 +49,18 @@ impl<K: MacKey> ResponseSigner<K> {
     }
 
     /// Ends the body: the headers to set on the answer, valid from `created` for `lifetime_s`
-    /// seconds. Names are in lower case and dates have 20 characters, which the deployed C firmware
+    /// seconds. They are written to `memory`, of which [`HeaderInstructions::MAX_LEN`] bytes always
+    /// suffice. Names are in lower case and dates have 20 characters, which the deployed C firmware
     /// depends on.
     ///
     /// # Errors
-    /// What the key reports.
+    /// What the key reports; [`KeyError::Memory`].
     pub fn finish(
         mut self,
         created: Timestamp,
         lifetime_s: u32,
-    ) -> Result<HeaderInstructions, KeyError> {
+        memory: &mut [u8],
+    ) -> Result<HeaderInstructions<'_>, KeyError> {
         let expiry = created.saturating_add(i64::from(lifetime_s)).to_rfc3339();
         let created = created.to_rfc3339();
         let tail = CanonicalResponseTail {
@@ -67,11 +70,11 @@ impl<K: MacKey> ResponseSigner<K> {
         tail.pieces(|piece| self.key.update(piece))?;
         let signature = self.key.finish()?.publish();
 
-        let mut headers = HeaderInstructions::default();
-        headers.push(Field::CreatedAt.name(), created.as_str())?;
-        headers.push(Field::Expiry.name(), expiry.as_str())?;
-        headers.push(Field::Signature.name(), signature.to_base64().as_str())?;
-        Ok(headers)
+        let mut lines = Lines::new(memory);
+        lines.push(Field::CreatedAt.name(), created.as_str());
+        lines.push(Field::Expiry.name(), expiry.as_str());
+        lines.push(Field::Signature.name(), signature.to_base64().as_str());
+        lines.end(signature)
     }
 }
 
@@ -260,7 +263,8 @@ mod tests {
         let key = SoftwareKey::new(b"secret").unwrap();
         let mut signer = ResponseSigner::begin(key.clone()).unwrap();
         signer.update(body).unwrap();
-        let headers = signer.finish(at(created), lifetime).unwrap();
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = signer.finish(at(created), lifetime, &mut memory).unwrap();
         let fields: Vec<(String, String)> = headers
             .fields()
             .map(|(name, value)| (name.into(), value.into()))

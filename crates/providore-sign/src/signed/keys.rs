@@ -3,8 +3,8 @@
 use core::fmt;
 
 use crate::{
-    KeyError, MacKey, SharedKey,
-    key::HashedKey,
+    ComputedTag, KeyError, MacKey, SharedKey,
+    mac::Keyed,
     subkeys::{self, Purpose},
 };
 #[cfg(feature = "content-coding")]
@@ -16,8 +16,8 @@ use crate::{content_coding::ContentKey, subkeys::SubKey};
 /// in hardware.
 #[derive(Clone)]
 pub struct Keys {
-    requests: HashedKey,
-    responses: HashedKey,
+    requests: Keyed,
+    responses: Keyed,
     #[cfg(feature = "content-coding")]
     content: SubKey,
 }
@@ -29,8 +29,8 @@ impl Keys {
     /// What the key reports.
     pub fn derive(secret: &mut (impl MacKey + ?Sized)) -> Result<Self, KeyError> {
         Ok(Self {
-            requests: subkeys::derive(secret, Purpose::Request)?.to_hashed(),
-            responses: subkeys::derive(secret, Purpose::Response)?.to_hashed(),
+            requests: subkeys::derive(secret, Purpose::Request)?.to_keyed(),
+            responses: subkeys::derive(secret, Purpose::Response)?.to_keyed(),
             #[cfg(feature = "content-coding")]
             content: subkeys::derive(secret, Purpose::Content)?,
         })
@@ -49,7 +49,7 @@ impl Keys {
     /// # Errors
     /// What the key reports.
     pub fn entity_tag(&self, sha256: &[u8; 32]) -> Result<[u8; 32], KeyError> {
-        let mut key = self.responses.share();
+        let mut key = SharedKey::new(&self.responses);
         key.begin()?;
         // No signature base begins so.
         key.update(b"providore/2 etag\0")?;
@@ -57,12 +57,19 @@ impl Keys {
         Ok(*key.finish()?.publish().as_bytes())
     }
 
+    /// The tag of a response of which `write` says the pieces.
+    pub(super) fn response_tag(&self, write: impl FnOnce(&mut dyn FnMut(&[u8]))) -> ComputedTag {
+        let mut running = self.responses.begin();
+        write(&mut |piece| running.update(piece));
+        self.responses.finish(running)
+    }
+
     pub(super) const fn requests(&self) -> SharedKey<'_> {
-        self.requests.share()
+        SharedKey::new(&self.requests)
     }
 
     pub(super) const fn responses(&self) -> SharedKey<'_> {
-        self.responses.share()
+        SharedKey::new(&self.responses)
     }
 }
 

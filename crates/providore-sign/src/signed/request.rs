@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{ChallengeKey, Keys};
 use crate::{
-    ComputedTag, Freshness, HeaderInstructions, KeyError, MacKey as _, Refusal, replay::ReplayToken,
+    ComputedTag, Freshness, HeaderInstructions, KeyError, MacKey as _, Refusal,
+    instructions::Lines, replay::ReplayToken,
 };
 
 /// A request that a device is about to send. Everything in it is signed.
@@ -104,16 +105,19 @@ impl Validity<'_> {
     }
 }
 
-/// Signs a request: all header fields to set on it, but for `host` and `content-length`.
+/// Signs a request: all header fields to set on it, but for `host` and `content-length`. They are
+/// written to `memory`, of which [`HeaderInstructions::MAX_LEN`] bytes always suffice.
 ///
 /// # Errors
-/// What the key reports; [`KeyError::Message`] for a part that cannot stand in a header.
-pub fn sign_request(
+/// What the key reports; [`KeyError::Message`] for a part that cannot stand in a header;
+/// [`KeyError::Memory`].
+pub fn sign_request<'m>(
     keys: &Keys,
     request: &RequestToSign<'_>,
     validity: Validity<'_>,
     nonce: &Nonce,
-) -> Result<HeaderInstructions, KeyError> {
+    memory: &'m mut [u8],
+) -> Result<HeaderInstructions<'m>, KeyError> {
     let digest = request.content.map(|(_, body)| Sha256::digest(body).into());
     let digest = digest.as_ref().map(DigestField::write_sha256);
     let (challenge, window) = match validity {
@@ -137,21 +141,19 @@ pub fn sign_request(
         request.if_none_match,
     ];
     let draft = RequestDraft::of_values(request.method, request.target, values);
-    let mut headers = HeaderInstructions::default();
-    for (name, value) in REQUEST_FIELDS.into_iter().zip(values) {
+    let mut lines = Lines::new(memory);
+    for (name, value) in REQUEST_FIELDS.iter().zip(&values) {
         if let Some(value) = value {
-            headers.push(name, value)?;
+            lines.push(name, value);
         }
     }
-    let parameters = headers.push_input(LABEL, |sink| {
+    let parameters = lines.push_input(LABEL, |sink| {
         draft.parameter_pieces(request.device, nonce, window, sink);
     })?;
     let mut key = keys.requests();
     key.begin()?;
     draft.signature_base(parameters, |piece| key.update(piece))?;
-    let signature = key.finish()?.publish();
-    headers.push_signature(LABEL, &signature)?;
-    Ok(headers)
+    lines.push_signature(LABEL, key.finish()?.publish())
 }
 
 /// What a server accepts in this dialect.

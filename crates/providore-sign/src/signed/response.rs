@@ -8,7 +8,7 @@ use providore_wire::{
 use sha2::{Digest as _, Sha256};
 
 use super::Keys;
-use crate::{HeaderInstructions, KeyError, MacKey as _, Refusal};
+use crate::{HeaderInstructions, KeyError, MacKey as _, Refusal, instructions::Lines};
 
 /// A response that a server is about to send.
 #[derive(Debug, Clone, Copy)]
@@ -32,15 +32,18 @@ pub struct ResponseToSign<'a, F> {
     pub created: Timestamp,
 }
 
-/// Signs a response to `question`: the header fields to set on it beside those that it has.
+/// Signs a response to `question`: the header fields to set on it beside those that it has. They
+/// are written to `memory`, of which [`HeaderInstructions::MAX_LEN`] bytes always suffice.
 ///
 /// # Errors
-/// What the key reports; [`KeyError::Message`] for a part that cannot be signed.
-pub fn sign_response<'a, F>(
+/// What the key reports; [`KeyError::Message`] for a part that cannot be signed;
+/// [`KeyError::Memory`].
+pub fn sign_response<'a, 'm, F>(
     keys: &Keys,
     question: &Question<'_>,
     response: &ResponseToSign<'a, F>,
-) -> Result<HeaderInstructions, KeyError>
+    memory: &'m mut [u8],
+) -> Result<HeaderInstructions<'m>, KeyError>
 where
     F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
 {
@@ -58,19 +61,17 @@ where
     let fields = fields.chain(ours().map(|(name, value)| (name, value.as_bytes())));
     let draft = ResponseDraft::new(response.status, question, fields);
     let draft = draft.map_err(|_| KeyError::Message)?;
-    let mut headers = HeaderInstructions::default();
+    let mut lines = Lines::new(memory);
     for (name, value) in ours() {
-        headers.push(name, value)?;
+        lines.push(name, value);
     }
-    let parameters = headers.push_input(LABEL, |sink| {
+    let parameters = lines.push_input(LABEL, |sink| {
         draft.parameter_pieces(response.device, response.created, sink);
     })?;
     let mut key = keys.responses();
     key.begin()?;
     draft.signature_base(parameters, |piece| key.update(piece))?;
-    let signature = key.finish()?.publish();
-    headers.push_signature(LABEL, &signature)?;
-    Ok(headers)
+    lines.push_signature(LABEL, key.finish()?.publish())
 }
 
 /// Verifies a response in constant memory while its body streams by.
@@ -115,10 +116,10 @@ impl ResponseVerifier {
         question: &Question<'_>,
         device: &DeviceId,
     ) -> Result<Self, Refusal> {
-        let mut key = keys.responses();
-        key.begin()?;
-        head.signature_base(question, |piece| key.update(piece).map_err(Refusal::from))?;
-        if !key.finish()?.matches(head.signature()) {
+        let mut outcome = Ok(());
+        let tag = keys.response_tag(|sink| outcome = head.signature_pieces(question, sink));
+        outcome?;
+        if !tag.matches(head.signature()) {
             return Err(Refusal::WrongSignature);
         }
         if head.device() != device {
@@ -126,7 +127,7 @@ impl ResponseVerifier {
         }
         Ok(Self {
             created: head.created(),
-            expected: head.content_digest().copied(),
+            expected: head.content_digest(),
             digest: Sha256::new(),
             length: 0,
         })

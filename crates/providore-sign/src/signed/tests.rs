@@ -8,7 +8,7 @@ use providore_wire::{
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::{HeaderInstructions, Refusal, SoftwareKey};
+use crate::{HeaderInstructions, KeyError, Refusal, SoftwareKey};
 
 /// A moment: so many seconds after the server started.
 fn at(seconds: i64) -> Timestamp {
@@ -31,7 +31,7 @@ fn device() -> DeviceId {
     "d8fa0180".parse().unwrap()
 }
 
-fn owned(headers: &HeaderInstructions) -> Vec<(&'static str, String)> {
+fn owned(headers: &HeaderInstructions<'_>) -> Vec<(&'static str, String)> {
     let fields = headers.fields();
     fields.map(|(name, value)| (name, value.into())).collect()
 }
@@ -53,8 +53,9 @@ impl Delivered {
                 .version(&version)
                 .content("application/json", b"{}")
                 .if_none_match("\"1\"");
-        let headers =
-            sign_request(&keys(SECRET), &request, validity, &Nonce::new([7; 16])).unwrap();
+        let (keys, nonce) = (keys(SECRET), Nonce::new([7; 16]));
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = sign_request(&keys, &request, validity, &nonce, &mut memory).unwrap();
         Self {
             method: Method::Post,
             target: "/report?a=b".into(),
@@ -204,7 +205,8 @@ impl Answer {
             challenge: &challenge,
             created: at(100),
         };
-        let headers = sign_response(&keys(SECRET), &question(1), &response).unwrap();
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = sign_response(&keys(SECRET), &question(1), &response, &mut memory).unwrap();
         let mut fields = owned(&headers);
         fields.push(("etag", "\"1\"".into()));
         Self {
@@ -302,7 +304,8 @@ fn content_that_nobody_signed_is_refused() {
         challenge: &challenge,
         created: at(100),
     };
-    let headers = sign_response(&keys(SECRET), &question(1), &response).unwrap();
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = sign_response(&keys(SECRET), &question(1), &response, &mut memory).unwrap();
     let mut answer = Answer {
         status: 204,
         fields: owned(&headers),
@@ -325,7 +328,9 @@ fn a_field_that_the_server_sets_twice_is_not_signed() {
         challenge: &challenge,
         created: at(100),
     };
-    assert!(sign_response(&keys(SECRET), &question(1), &response).is_err());
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let signed = sign_response(&keys(SECRET), &question(1), &response, &mut memory);
+    assert_eq!(signed.err(), Some(KeyError::Message));
 }
 
 #[test]
@@ -344,8 +349,10 @@ fn the_longest_messages_fit() {
         .if_none_match(&tag);
     let nonce = Nonce::new([0xff; 16]);
     let validity = Validity::Challenge(&challenge);
-    let headers = sign_request(&keys(SECRET), &request, validity, &nonce).unwrap();
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = sign_request(&keys(SECRET), &request, validity, &nonce, &mut memory).unwrap();
     assert_eq!(headers.fields().count(), HeaderInstructions::MAX_FIELDS);
+    assert!(headers.lines().len() > HeaderInstructions::MAX_LEN - 20);
     let fields = headers
         .fields()
         .map(|(name, value)| (name, value.as_bytes()));

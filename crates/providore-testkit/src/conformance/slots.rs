@@ -2,10 +2,10 @@
 
 use futures_lite::future::block_on;
 use providore_client::{
-    BorrowedHead, Device, Exchange, FirmwareDownload, FirmwareSlot, ImageCheck, Moment, SlotState,
-    VerifiedImage,
+    BorrowedHead, Device, Exchange, FirmwareDownload, FirmwareSlot, ImageCheck, Moment, Request,
+    SlotState, VerifiedImage,
 };
-use providore_sign::{SoftwareKey, signed};
+use providore_sign::{HeaderInstructions, SoftwareKey, signed};
 use providore_wire::{
     Dialect, FirmwareVersion, Target, Timestamp,
     signed::{Challenge, RequestHead},
@@ -48,7 +48,8 @@ pub fn verified_image(version: &str, image: &[u8]) -> VerifiedImage {
         clock: None,
         nonce: [1; 16],
     };
-    let exchange = Exchange::ask(operation, &mut device, moment).expect("a question");
+    let mut memory = [0; Request::MAX_LEN];
+    let exchange = Exchange::ask(operation, &mut device, moment, &mut memory).expect("a question");
     let fields = answer_fields(&exchange, &id, key, image);
     let fields: Vec<_> = fields
         .iter()
@@ -85,7 +86,9 @@ fn answer_fields(
         created: Timestamp::from_unix(1_767_323_045).expect("a time"),
     };
     let keys = signed::Keys::derive(&mut key).expect("a software key");
-    let signed = signed::sign_response(&keys, &asked.question(), &answer).expect("an answer");
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let signed =
+        signed::sign_response(&keys, &asked.question(), &answer, &mut memory).expect("an answer");
     let own = |(name, value): (&str, &str)| (name.to_owned(), value.as_bytes().to_vec());
     let mut fields: Vec<_> = signed.fields().map(own).collect();
     fields.push(("content-type".into(), b"application/octet-stream".to_vec()));

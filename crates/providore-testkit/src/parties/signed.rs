@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use providore_server_core::{Device, Dialect};
 use providore_sign::{
-    Refusal, SoftwareKey,
+    HeaderInstructions, Refusal, SoftwareKey,
     content_coding::decode_in_place,
     signed::{Keys, RequestToSign, ResponseVerifier, Validity, sign_request},
 };
@@ -136,8 +136,15 @@ impl SignedPeer {
         let mut nonce = [0; Nonce::LEN];
         let count = self.nonces.fetch_add(1, Ordering::Relaxed);
         nonce[..8].copy_from_slice(&count.to_be_bytes());
-        let headers = sign_request(&self.keys(), &change(request), validity, &Nonce::new(nonce))
-            .expect("a software key always signs");
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = sign_request(
+            &self.keys(),
+            &change(request),
+            validity,
+            &Nonce::new(nonce),
+            &mut memory,
+        )
+        .expect("a software key always signs");
         Message {
             method: method.as_str().into(),
             target: target.into(),
@@ -194,7 +201,7 @@ impl SignedPeer {
             plain,
             encrypted,
             created: response.created(),
-            challenge: head.challenge().expect("a challenge").clone(),
+            challenge: head.challenge().expect("a challenge"),
         })
     }
 }

@@ -254,7 +254,7 @@ impl<F: Flash> Bench<F> {
                 let day = agent.day().await;
                 let restarts = [FirmwareStep::Restart];
                 let step = day.firmware;
-                if matches!(step, Some(FirmwareStep::OnTrial(_)))
+                if matches!(step, Some(FirmwareStep::OnTrial))
                     || step.is_some_and(|step| restarts.contains(&step))
                 {
                     return true;

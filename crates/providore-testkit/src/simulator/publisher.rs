@@ -13,7 +13,7 @@ use providore_pki::{
     manifest::{ChunkSize, ManifestBuilder, Release},
 };
 use providore_sign::{
-    SoftwareKey,
+    HeaderInstructions, SoftwareKey,
     signed::{ChallengeKey, Keys, RequestPolicy, ResponseToSign, sign_response, verify_request},
 };
 use providore_wire::{DeviceId, Method, Target, Timestamp, signed::RequestHead};
@@ -217,7 +217,9 @@ impl Inner {
                 .expect("a challenge"),
             created: self.now,
         };
-        let headers = sign_response(&self.keys, &question, &response).expect("an answer");
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers =
+            sign_response(&self.keys, &question, &response, &mut memory).expect("an answer");
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.as_bytes().to_vec());
         let headers: Vec<_> = headers.fields().map(own).collect();
         answer.fields.extend(headers);

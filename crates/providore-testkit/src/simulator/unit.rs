@@ -152,7 +152,7 @@ impl Unit {
             key: device_key(7),
             roots_pem: None,
             authors: Vec::new(),
-            chunk: vec![0; 256],
+            chunk: vec![0; 1024],
             document: vec![0; 4096],
         }
     }
@@ -289,7 +289,7 @@ impl Unit {
                 let done = agent.day().await;
                 if matches!(
                     done.firmware,
-                    Some(FirmwareStep::OnTrial(_) | FirmwareStep::Restart)
+                    Some(FirmwareStep::OnTrial | FirmwareStep::Restart)
                 ) {
                     break;
                 }

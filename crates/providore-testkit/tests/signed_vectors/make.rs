@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use providore_sign::{
-    MacKey as _, Refusal, SoftwareKey,
+    HeaderInstructions, MacKey as _, Refusal, SoftwareKey,
     content_coding::{Encoder, RecordSize, Salt},
     signed::{
         ChallengeKey, Keys, RequestPolicy, RequestToSign, ResponseToSign, Validity, sign_request,
@@ -113,7 +113,9 @@ impl Example {
         };
         let to_sign = RequestToSign::new(&DEVICE_ID, method, Target::parse(target).unwrap());
         let nonce = Nonce::new(drawn(about));
-        let headers = sign_request(&keys(), &request(to_sign), validity, &nonce).unwrap();
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers =
+            sign_request(&keys(), &request(to_sign), validity, &nonce, &mut memory).unwrap();
         let headers = headers.fields();
         let headers = headers.map(|(name, value)| (name.into(), value.into()));
         example.request.fields.extend(headers);
@@ -183,7 +185,8 @@ impl Example {
             challenge: &challenge,
             created: time(NOW),
         };
-        let headers = sign_response(&keys(), &question, &to_sign).unwrap();
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = sign_response(&keys(), &question, &to_sign, &mut memory).unwrap();
         let mut response = plain_response(status, reason, fields, body);
         let headers = headers.fields();
         let headers = headers.map(|(name, value)| (name.into(), value.into()));

@@ -11,7 +11,7 @@
 use super::{
     CHALLENGE_FIELD, Challenge, Found, Nonce, Question, Validity,
     base::{self, TextSink},
-    fields::{INPUT, SIGNATURE},
+    fields::{INPUT, SIGNATURE, There},
 };
 #[cfg(feature = "any-spelling")]
 use crate::message_signatures::SignatureParameters;
@@ -123,8 +123,9 @@ fn signature(label: &str, ours: &Found<'_, 2>) -> Option<Signature> {
 }
 
 /// Whether all of the values can stand in a signature base.
-pub(super) fn are_content<const N: usize>(fields: &Found<'_, N>) -> bool {
-    fields.iter().all(|(_, value)| is_content(value))
+#[inline(never)]
+pub(super) fn are_content(mut fields: There<'_>) -> bool {
+    fields.all(|(_, value)| is_content(value))
 }
 
 /// What has not been read yet of a text in which all but a few places is given; nothing of one

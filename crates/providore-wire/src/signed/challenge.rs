@@ -25,16 +25,26 @@ impl Challenge {
     /// [`ParseErrorKind::UnexpectedEnd`], [`ParseErrorKind::TooLong`],
     /// [`ParseErrorKind::UnexpectedByte`].
     pub fn parse(value: &[u8]) -> Result<Self, ParseError> {
+        Self::check(value)?;
+        let mut challenge = Text::new();
+        challenge.push_str(core::str::from_utf8(value).unwrap_or_default())?;
+        Ok(Self(challenge))
+    }
+
+    /// Whether this could be one.
+    #[inline(never)]
+    pub(super) fn check(value: &[u8]) -> Result<(), ParseError> {
         if value.len() < Self::MIN_LEN {
             return Err(ParseError::new(ParseErrorKind::UnexpectedEnd, value.len()));
         }
         let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let bad = value.iter().position(|byte| !allowed(byte));
-        let text = core::str::from_utf8(value).ok().filter(|_| bad.is_none());
-        let bad = ParseError::new(ParseErrorKind::UnexpectedByte, bad.unwrap_or_default());
-        let mut challenge = Text::new();
-        challenge.push_str(text.ok_or(bad)?)?;
-        Ok(Self(challenge))
+        if let Some(at) = value.iter().position(|byte| !allowed(byte)) {
+            return Err(ParseError::new(ParseErrorKind::UnexpectedByte, at));
+        }
+        if value.len() > Self::MAX_LEN {
+            return Err(ParseError::new(ParseErrorKind::TooLong, Self::MAX_LEN));
+        }
+        Ok(())
     }
 
     /// The characters.

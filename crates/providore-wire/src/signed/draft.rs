@@ -92,7 +92,7 @@ impl<'a> RequestDraft<'a> {
         parameters: &str,
         sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        if !are_content(&self.fields) {
+        if !are_content(self.fields.iter()) {
             return Err(ParseError::new(ParseErrorKind::UnexpectedByte, 0).into());
         }
         let target = (self.method, self.target.path(), self.target.query());
@@ -184,7 +184,7 @@ impl<'a> ResponseDraft<'a> {
         if !matches!(self.status, 100..=999) {
             return Err(fails(ParseErrorKind::OutOfRange));
         }
-        if !are_content(&self.fields) || !self.question.is_visible() {
+        if !are_content(self.fields.iter()) || !self.question.is_visible() {
             return Err(fails(ParseErrorKind::UnexpectedByte));
         }
         let asked = self.question.signature();

@@ -47,21 +47,30 @@ impl<'a, const N: usize> Found<'a, N> {
         names: &'static [&'static str; N],
         fields: impl IntoIterator<Item = (&'f str, &'f [u8])>,
     ) -> Result<Self, HeadError> {
-        let mut values = [None; N];
+        let mut found = Self::none(names);
         for (field, value) in fields {
-            let slots = names.iter().zip(values.iter_mut());
-            for (name, slot) in slots {
-                if field.eq_ignore_ascii_case(name) {
-                    if slot.is_some() {
-                        let cause = ParseError::new(ParseErrorKind::Duplicate, 0);
-                        return Err(HeadError::Field { name, cause });
-                    }
-                    *slot = Some(trim(value));
-                    break;
-                }
+            found.note(field, value)?;
+        }
+        Ok(found)
+    }
+
+    /// Before any field was looked at.
+    pub(super) const fn none(names: &'static [&'static str; N]) -> Self {
+        Self {
+            names,
+            values: [None; N],
+        }
+    }
+
+    /// Keeps a field that is one of them.
+    pub(super) fn note(&mut self, field: &str, value: &'a [u8]) -> Result<(), HeadError> {
+        match note(self.names, &mut self.values, field, value) {
+            None => Ok(()),
+            Some(name) => {
+                let cause = ParseError::new(ParseErrorKind::Duplicate, 0);
+                Err(HeadError::Field { name, cause })
             }
         }
-        Ok(Self { names, values })
     }
 
     /// Those that have a value.
@@ -73,9 +82,12 @@ impl<'a, const N: usize> Found<'a, N> {
         Self { names, values }
     }
 
-    /// Names and values of those that are there.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
-        there(self.names, &self.values)
+    /// Names and values of those that are there: one type for any number of fields.
+    pub(crate) fn iter(&self) -> There<'_> {
+        There {
+            names: self.names,
+            values: &self.values,
+        }
     }
 
     /// Names of those that are there.
@@ -86,8 +98,7 @@ impl<'a, const N: usize> Found<'a, N> {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&'a [u8]> {
-        let mut pairs = self.names.iter().zip(&self.values);
-        *pairs.find(|(field, _)| **field == name)?.1
+        get(self.names, &self.values, name)
     }
 
     /// Parses a field if it is there.
@@ -101,13 +112,52 @@ impl<'a, const N: usize> Found<'a, N> {
     }
 }
 
-/// Of one type for any number of fields.
-fn there<'s>(
-    names: &'s [&'static str],
-    values: &'s [Option<&'s [u8]>],
-) -> impl Iterator<Item = (&'s str, &'s [u8])> + Clone + use<'s> {
-    let pairs = names.iter().zip(values);
-    pairs.filter_map(|(name, value)| Some((*name, (*value)?)))
+/// Puts a field into its place, for any number of fields: the name of one that is repeated.
+#[inline(never)]
+fn note<'a>(
+    names: &[&'static str],
+    values: &mut [Option<&'a [u8]>],
+    field: &str,
+    value: &'a [u8],
+) -> Option<&'static str> {
+    for (name, slot) in names.iter().zip(values) {
+        if field.eq_ignore_ascii_case(name) {
+            return match slot.replace(trim(value)) {
+                Some(_) => Some(name),
+                None => None,
+            };
+        }
+    }
+    None
+}
+
+#[inline(never)]
+fn get<'a>(names: &[&str], values: &[Option<&'a [u8]>], name: &str) -> Option<&'a [u8]> {
+    let mut pairs = names.iter().zip(values);
+    *pairs.find(|(field, _)| **field == name)?.1
+}
+
+/// Fields that a message has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct There<'a> {
+    names: &'a [&'static str],
+    values: &'a [Option<&'a [u8]>],
+}
+
+impl<'a> Iterator for There<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (name, names) = self.names.split_first()?;
+            let (value, values) = self.values.split_first()?;
+            *self = Self { names, values };
+            if let Some(value) = value {
+                return Some((name, value));
+            }
+        }
+    }
 }
 
 /// Our signature among those of a message.

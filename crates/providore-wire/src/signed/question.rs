@@ -2,8 +2,8 @@
 
 use crate::{
     Signature, Text,
-    message_signatures::{Component, Derived, RequestParts, signature_field},
-    structured::MAX_KEY_LEN,
+    message_signatures::{Component, Derived, RequestParts},
+    structured::{MAX_KEY_LEN, is_key},
 };
 
 /// What of a request its response's signature covers.
@@ -30,8 +30,7 @@ impl<'a> Question<'a> {
             path,
             query,
             label,
-            // What is no label leaves the field out, and then no signature covers it.
-            signature: signature_field(label, signature.as_bytes()).unwrap_or_default(),
+            signature: signature_field(label, signature),
         }
     }
 
@@ -85,6 +84,19 @@ impl<'a> Question<'a> {
             fields: core::iter::once(signature),
         }
     }
+}
+
+/// What is no label leaves the field out, and then no signature covers it.
+fn signature_field(label: &str, signature: &Signature) -> Text<SIGNATURE_LEN> {
+    let mut field = Text::new();
+    if is_key(label) {
+        let digits = signature.to_base64();
+        for piece in [label, "=:", digits.as_str(), ":"] {
+            // A label of this length and what follows it always fit.
+            let _ = field.push_str(piece);
+        }
+    }
+    field
 }
 
 /// A label, an equals sign, and 44 digits between two colons.

@@ -72,10 +72,14 @@ impl<'a> RequestHead<'a> {
     where
         F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
     {
-        let found = Found::among(&REQUEST_FIELDS, fields.clone()).ok()?;
-        let ours = Found::among(&canonical::FIELDS, fields.clone()).ok()?;
+        let mut found = Found::none(&REQUEST_FIELDS);
+        let mut ours = Found::none(&canonical::FIELDS);
+        for (field, value) in fields.clone() {
+            found.note(field, value).ok()?;
+            ours.note(field, value).ok()?;
+        }
         let ours = CanonicalRequest::read(&found, &ours)?;
-        if !canonical::are_content(&found) {
+        if !canonical::are_content(found.iter()) {
             return None;
         }
         Some(Self {

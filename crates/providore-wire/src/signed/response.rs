@@ -22,8 +22,6 @@ pub struct ResponseHead<'a> {
     signature: Signature,
     device: DeviceId,
     created: Timestamp,
-    content_digest: Option<[u8; 32]>,
-    challenge: Option<Challenge>,
 }
 
 impl<'a> ResponseHead<'a> {
@@ -52,8 +50,12 @@ impl<'a> ResponseHead<'a> {
     where
         F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
     {
-        let found = Found::among(&RESPONSE_FIELDS, fields.clone()).ok()?;
-        let ours = Found::among(&canonical::FIELDS, fields.clone()).ok()?;
+        let mut found = Found::none(&RESPONSE_FIELDS);
+        let mut ours = Found::none(&canonical::FIELDS);
+        for (field, value) in fields.clone() {
+            found.note(field, value).ok()?;
+            ours.note(field, value).ok()?;
+        }
         Self::of_canonical(status, question, found, &ours)
     }
 
@@ -64,18 +66,17 @@ impl<'a> ResponseHead<'a> {
         ours: &Found<'a, 2>,
     ) -> Option<Self> {
         let ours = CanonicalResponse::read(&found, ours, question)?;
-        let written = canonical::are_content(&found) && question.is_visible();
+        let written = canonical::are_content(found.iter()) && question.is_visible();
         if !written || question.signature().is_none() || !matches!(status, 100..=999) {
             return None;
         }
+        check_values(&found).ok()?;
         Some(Self {
             status,
             parameters: Parameters::Canonical(ours.list),
             signature: ours.signature,
             device: ours.device,
             created: ours.created,
-            content_digest: found.parse("content-digest", sha256).ok()?.flatten(),
-            challenge: found.parse(CHALLENGE_FIELD, Challenge::parse).ok()?,
             fields: found,
         })
     }
@@ -110,12 +111,13 @@ impl<'a> ResponseHead<'a> {
         let device = ours.parameters.key_id().and_then(|id| id.as_plain());
         let device = device.and_then(|id| id.parse().ok());
         let created = ours.parameters.created().and_then(Timestamp::from_unix);
+        let device = device.ok_or_else(parameter("keyid"))?;
+        let created = created.ok_or_else(parameter("created"))?;
+        check_values(&found)?;
         Ok(Self {
             status,
-            device: device.ok_or_else(parameter("keyid"))?,
-            created: created.ok_or_else(parameter("created"))?,
-            content_digest: found.parse("content-digest", sha256)?.flatten(),
-            challenge: found.parse(CHALLENGE_FIELD, Challenge::parse)?,
+            device,
+            created,
             fields: found,
             signature: ours.signature,
             parameters: Parameters::General(ours.parameters),
@@ -142,14 +144,14 @@ impl<'a> ResponseHead<'a> {
 
     /// The SHA-256 of the content, as the response says; other algorithms are not looked at.
     #[must_use]
-    pub const fn content_digest(&self) -> Option<&[u8; 32]> {
-        self.content_digest.as_ref()
+    pub fn content_digest(&self) -> Option<[u8; 32]> {
+        sha256(self.field("content-digest")?).ok().flatten()
     }
 
     /// What a next request can show that it is fresh with.
     #[must_use]
-    pub const fn challenge(&self) -> Option<&Challenge> {
-        self.challenge.as_ref()
+    pub fn challenge(&self) -> Option<Challenge> {
+        Challenge::parse(self.field(CHALLENGE_FIELD)?).ok()
     }
 
     /// The value of one of [`RESPONSE_FIELDS`], all of which are covered.
@@ -167,12 +169,30 @@ impl<'a> ResponseHead<'a> {
     /// The bytes under the signature of a response to `question`, piece by piece.
     ///
     /// # Errors
-    /// The first error of `sink`, and what [`ResponseParts::signature_base`](crate::message_signatures::ResponseParts::signature_base) refuses.
+    /// The first error of `sink`, and what [`Self::signature_pieces`] refuses.
     pub fn signature_base<E: From<ParseError>>(
         &self,
         question: &Question<'_>,
-        sink: impl FnMut(&[u8]) -> Result<(), E>,
+        mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        let mut outcome = Ok(());
+        self.signature_pieces(question, &mut |piece| {
+            if outcome.is_ok() {
+                outcome = sink(piece);
+            }
+        })?;
+        outcome
+    }
+
+    /// The same, for a sink that cannot fail.
+    ///
+    /// # Errors
+    /// What [`ResponseParts::signature_base`](crate::message_signatures::ResponseParts::signature_base) refuses.
+    pub fn signature_pieces(
+        &self,
+        question: &Question<'_>,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ParseError> {
         #[cfg_attr(
             not(feature = "any-spelling"),
             expect(
@@ -189,25 +209,35 @@ impl<'a> ResponseHead<'a> {
         };
         let asked = question.signature();
         let asked = asked.ok_or(ParseError::new(ParseErrorKind::Missing, 0))?;
-        base::fallible(sink, |sink| {
-            base::write_response_base(self.status, (question, asked), &self.fields, list, sink);
-        })
+        base::write_response_base(self.status, (question, asked), &self.fields, list, sink);
+        Ok(())
     }
 
     #[cfg(feature = "any-spelling")]
-    fn general_base<E: From<ParseError>>(
+    fn general_base(
         &self,
         parameters: &SignatureParameters<'a>,
         question: &Question<'_>,
-        sink: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ParseError> {
         let parts = ResponseParts {
             status: self.status,
             fields: self.fields.iter(),
             request: Some(question.parts()),
         };
-        parts.signature_base(parameters, sink)
+        parts.signature_base(parameters, |piece| {
+            sink(piece);
+            Ok(())
+        })
     }
+}
+
+/// That what is read when it is asked for can be read: a head that holds it would be twice as long.
+#[inline(never)]
+fn check_values(found: &Found<'_, 9>) -> Result<(), HeadError> {
+    found.parse("content-digest", |value| sha256(value).map(drop))?;
+    found.parse(CHALLENGE_FIELD, Challenge::check)?;
+    Ok(())
 }
 
 /// The status, all fields of the profile that the response has, the question, and nothing else.

@@ -142,7 +142,7 @@ impl<'a> Cursor<'a> {
 pub(crate) fn is_key(text: &str) -> bool {
     text.len() <= MAX_KEY_LEN
         && text.bytes().next().is_some_and(begins_key)
-        && text.bytes().all(|byte| is(byte, KEY))
+        && text.bytes().all(in_key)
 }
 
 /// The keys of one dictionary or one set of parameters, to notice a repeated one.
@@ -177,6 +177,11 @@ impl<'a, const N: usize> Seen<'a, N> {
     pub(super) const fn repeated(&self) -> Option<&'a str> {
         self.repeated
     }
+}
+
+/// As the class says: a device that reads one label does without the table.
+const fn in_key(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'*')
 }
 
 const fn begins_key(byte: u8) -> bool {

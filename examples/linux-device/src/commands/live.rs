@@ -32,9 +32,7 @@ impl Host<'_> {
             if let Some(step @ CertificateStep::Stored { .. }) = &day.certificate {
                 warn_of(self.after_certificate(step).await);
             }
-            if let Some(step @ (FirmwareStep::OnTrial(_) | FirmwareStep::Refused(_))) =
-                &day.firmware
-            {
+            if let Some(step @ (FirmwareStep::OnTrial | FirmwareStep::Refused)) = day.firmware {
                 warn_of(self.after_firmware(step).await);
             }
             if let Some(waiting) = self.agent.rest_or_notice(notices).await {

@@ -10,7 +10,7 @@ use providore_pki::{
     CertificateAuthority as _, LocalCa, Profile, SerialNumber, Validity, VerifiedCsr,
     ca::{CaSettings, CertificateTerms},
 };
-use providore_sign::{MacKey as _, SoftwareKey, original};
+use providore_sign::{HeaderInstructions, MacKey as _, SoftwareKey, original};
 use providore_wire::{Method, Target, Timestamp, original::RequestHead};
 
 pub(crate) const DEVICE: &str = "d8fa0180";
@@ -44,7 +44,8 @@ impl Reply {
     pub(crate) fn signed(status: u16, body: &[u8]) -> Self {
         let mut signer = original::ResponseSigner::begin(key(SECRET)).unwrap();
         signer.update(body).unwrap();
-        let headers = signer.finish(now(), 900).unwrap();
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers = signer.finish(now(), 900, &mut memory).unwrap();
         let mut reply = Self::unsigned(status, body);
         for (name, value) in headers.fields() {
             reply = reply.with(name, value);

@@ -5,7 +5,7 @@ use providore_pki::{
     manifest::{ManifestBuilder, Release},
 };
 use providore_sign::{
-    Refusal, SoftwareKey,
+    HeaderInstructions, Refusal, SoftwareKey,
     content_coding::{Encoder, RecordSize, Salt},
     signed::{ChallengeKey, Keys, RequestPolicy, ResponseToSign, sign_response, verify_request},
 };
@@ -74,7 +74,9 @@ impl Server {
             challenge,
             created: self.now(),
         };
-        let headers = sign_response(&keys(self.secret), &head.question(), &response).unwrap();
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers =
+            sign_response(&keys(self.secret), &head.question(), &response, &mut memory).unwrap();
         let mut signed = Reply::unsigned(reply.status, &reply.body);
         signed.fields.clone_from(&reply.fields);
         for (name, value) in headers.fields() {

@@ -108,10 +108,11 @@ impl DemoDevice {
 
     /// Update: offered, streamed, proved, and running after a restart.
     pub(super) async fn update(&mut self, story: &Story) -> Outcome {
-        let step = self
-            .run(story, async |agent| agent.check_firmware().await)
-            .await?;
-        let FirmwareStep::OnTrial(version) = step else {
+        let check = async |agent: &mut DemoAgent<'_>| {
+            let step = agent.check_firmware().await?;
+            Ok((step, agent.offered_firmware().cloned()))
+        };
+        let (FirmwareStep::OnTrial, Some(version)) = self.run(story, check).await? else {
             return Err(Failure::new("the server offered no firmware"));
         };
         let [_, second] = VERSIONS;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use providore_sign::{
-    SoftwareKey,
+    HeaderInstructions, SoftwareKey,
     content_coding::decode_in_place,
     signed::{Keys, RequestToSign, ResponseVerifier, Validity, sign_request},
 };
@@ -41,7 +41,9 @@ pub(super) async fn show(demo: &Demo, server: SocketAddr, story: &Story) -> Outc
     let request = RequestToSign::new(&device, Method::Get, target).version(&version);
     let sign = |validity: Validity<'_>| -> Outcome<Vec<(&'static str, String)>> {
         let nonce = Nonce::new(clock::entropy());
-        let headers = sign_request(&keys, &request, validity, &nonce).or_fail("sign")?;
+        let mut memory = [0; HeaderInstructions::MAX_LEN];
+        let headers =
+            sign_request(&keys, &request, validity, &nonce, &mut memory).or_fail("sign")?;
         let fields = headers.fields();
         Ok(fields.map(|(name, value)| (name, value.into())).collect())
     };

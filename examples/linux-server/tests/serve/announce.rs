@@ -78,7 +78,7 @@ fn a_server_is_found_until_it_says_goodbye() {
         let multicast = TokioMulticast::bind(&[Ipv4Addr::LOCALHOST]).unwrap();
         let mut buffer = [0; 1500];
         let mut locator = DnsSd::new(multicast, || 7, &mut buffer).with_fingerprint(expected);
-        locator.next().await
+        locator.next().await.cloned()
     });
     assert_eq!(found.unwrap().to_string(), format!("http://{address}"));
 

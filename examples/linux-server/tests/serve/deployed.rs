@@ -3,7 +3,7 @@
 use std::{fs, process::Command};
 
 use providore_sign::{
-    SoftwareKey,
+    HeaderInstructions, SoftwareKey,
     original::{RequestToSign, sign_request},
 };
 use providore_wire::Method;
@@ -43,7 +43,8 @@ fn the_go_client_gets_a_certificate_that_openssl_accepts() {
         body: csr.as_bytes(),
     };
     let mut key = SoftwareKey::new(SECRET.as_bytes()).unwrap();
-    let headers = sign_request(&mut key, &request, now(), 900).unwrap();
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = sign_request(&mut key, &request, now(), 900, &mut memory).unwrap();
     let value = |name| headers.value(name).unwrap();
     let authorization = value("authorization").replace("key-id=\"dev1\"", "key-id=dev1");
     let sent = format!(

@@ -12,7 +12,7 @@ use std::{
 };
 
 use providore_sign::{
-    SoftwareKey,
+    HeaderInstructions, SoftwareKey,
     original::{RequestToSign, ResponsePolicy, ResponseVerifier, sign_request},
 };
 use providore_wire::{Timestamp, original::ResponseHead};
@@ -239,7 +239,8 @@ pub(super) fn signed(
         body,
     };
     let mut key = SoftwareKey::new(secret.as_bytes()).unwrap();
-    let headers = sign_request(&mut key, &request, now(), 900).unwrap();
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
+    let headers = sign_request(&mut key, &request, now(), 900, &mut memory).unwrap();
     let mut text = format!("{method} {target} HTTP/1.1\r\nhost: x\r\n");
     for (name, value) in headers.fields() {
         text.extend([name, ": ", value, "\r\n"]);

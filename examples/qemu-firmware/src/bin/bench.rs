@@ -10,7 +10,7 @@ use providore_pki::{
     manifest::{AuthorKeys, ChunkSize, Manifest, ManifestBuilder, Release},
 };
 use providore_sign::{
-    SoftwareKey,
+    HeaderInstructions, SoftwareKey,
     signed::{Keys, RequestToSign, ResponseVerifier, Validity, sign_request},
 };
 use providore_wire::{
@@ -43,8 +43,9 @@ fn exchange() -> Option<()> {
     let request = RequestToSign::new(&device, Method::Get, target).version(&version);
     let window = Validity::window(Timestamp::from_unix(black_box(1_767_323_045))?, 60);
     let nonce = Nonce::new(black_box(NONCE));
+    let mut memory = [0; HeaderInstructions::MAX_LEN];
     let headers = measure("sign a request", || {
-        sign_request(&keys, &request, window, &nonce)
+        sign_request(&keys, &request, window, &nonce, &mut memory)
     });
     black_box(headers.ok()?);
 

@@ -15,8 +15,10 @@ use sha2::{Digest as _, Sha256};
 use super::CertificateStep;
 use crate::{
     Agent, AgentError, Body as _, CertificateRequest, Clock as _, Device, Error, Event, Head as _,
-    Parts, Record, Request, ServerAddress, Storage as _, Transport as _, agent::ask::Line,
-    certificate::CERTIFICATE, head::retry_after,
+    Locator as _, Parts, Record, Request, Storage as _, Transport as _,
+    agent::ask::{Approached, Line},
+    certificate::CERTIFICATE,
+    head::retry_after,
 };
 
 /// The key that the certificate is for, and whom to trust to issue it.
@@ -132,7 +134,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
 
     async fn renew(
         &mut self,
-        server: &ServerAddress,
+        server: &Approached,
         key: &PublicKey,
     ) -> Result<DeviceCertificate, AgentError> {
         let chain_pem = self.request_chain(server).await?;
@@ -148,7 +150,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         Ok(certificate)
     }
 
-    async fn request_chain(&mut self, server: &ServerAddress) -> Result<String, AgentError> {
+    async fn request_chain(&mut self, _: &Approached) -> Result<String, AgentError> {
         let mut buffer = [0; csr::MAX_PEM_LEN];
         let identity = self.identity.as_mut().ok_or(CertificateFault::NoIdentity)?;
         let request = csr::write_pem(identity.key, self.device.id(), &mut buffer)
@@ -157,7 +159,6 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         let line = Line {
             device: &mut self.device,
             platform: &mut self.platform,
-            server,
         };
         let (chunk, document) = (&mut *self.buffers.chunk, &mut *self.buffers.document);
         let pem = line.ask(operation, chunk, document).await?;
@@ -168,7 +169,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     /// the one that the server shows, which is pinned if the chain leads to it.
     async fn verify_chain(
         &mut self,
-        server: &ServerAddress,
+        server: &Approached,
         chain_pem: &str,
         key: &PublicKey,
     ) -> Result<DeviceCertificate, AgentError> {
@@ -196,9 +197,10 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
     }
 
     /// What anybody could have sent; it proves nothing by itself.
-    async fn fetch_authority(&mut self, server: &ServerAddress) -> Result<String, AgentError> {
+    async fn fetch_authority(&mut self, _: &Approached) -> Result<String, AgentError> {
         let request = Request::public(Route::CaPem.path());
         let parts = self.platform.parts();
+        let server = parts.locator.current().ok_or(AgentError::NoServer)?;
         let mut answer = parts.transport.send(server, &request).await?;
         if answer.head.status() != 200 {
             let now = self.device.server_time().now(parts.clock.now());

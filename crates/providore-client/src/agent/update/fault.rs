@@ -1,6 +1,7 @@
 //! Why firmware is not installed.
 
 use providore_pki::manifest::{ChunkError, ManifestError, Refusal};
+#[cfg(feature = "alloc")]
 use providore_wire::Text;
 
 use crate::BodyFault;
@@ -38,26 +39,28 @@ pub enum FirmwareFault {
 }
 
 impl FirmwareFault {
-    /// What the server is told: this error and its cause. Without `alloc`, where there is little
-    /// room, only what kind of error it is: formatting text takes more than all of the agent.
+    /// Whether the server offers what this device may not install, whoever asks and however often.
+    pub(super) const fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Chunk(_))
+    }
+
+    /// What the server is told: this error and its cause.
+    #[cfg(feature = "alloc")]
     pub(super) fn text(&self) -> Text<MAX_TEXT> {
+        use core::fmt::Write as _;
         let mut text = Text::new();
         // What does not fit is left out.
-        #[cfg(feature = "alloc")]
-        {
-            use core::fmt::Write as _;
-            let _ = write!(text, "{self}");
-            if let Some(source) = core::error::Error::source(self) {
-                let _ = write!(text, ": {source}");
-            }
+        let _ = write!(text, "{self}");
+        if let Some(source) = core::error::Error::source(self) {
+            let _ = write!(text, ": {source}");
         }
-        #[cfg(not(feature = "alloc"))]
-        let _ = text.push_str(self.kind());
         text
     }
 
+    /// What the server is told: only what kind of error this is, since formatting text takes more
+    /// room than all of the agent.
     #[cfg(not(feature = "alloc"))]
-    const fn kind(&self) -> &'static str {
+    pub(super) const fn text(&self) -> &'static str {
         match self {
             Self::NoManifest => "no author has signed it: the server offers it without a manifest",
             Self::Manifest(_) => "the manifest is not that of a trusted author",
@@ -70,4 +73,5 @@ impl FirmwareFault {
     }
 }
 
+#[cfg(feature = "alloc")]
 const MAX_TEXT: usize = 240;

@@ -1,213 +1,235 @@
-//! From what the server describes to an image that lies whole and proven in the slot.
+//! From what the server describes to an image that lies whole and proven in the slot, and runs next.
 
 use providore_pki::manifest::{AdmittedManifest, Chunk, Installed, Manifest};
 use providore_sign::MacKey;
 use providore_wire::{FirmwareVersion, Timestamp};
 
-use super::{Authors, FirmwareFault};
+use super::{Authors, FirmwareFault, Update};
 use crate::{
-    AgentError, Body, Clock as _, Device, Event, Exchange, FirmwareCheck, FirmwareOutcome,
-    FirmwarePart, FirmwareSlot, ImageCheck, Parts, ServerAddress, Transport as _, TransportError,
-    UpdateState, VerifiedImage,
-    agent::ask::{Line, Repetitions, moment},
-    update::Release,
+    AgentError, Body, Clock as _, Event, Exchange, FirmwarePart, FirmwareSlot, FirmwareStep,
+    ImageCheck, Locator as _, Outcome, Parts, Transport as _, TransportError, VerifiedImage,
+    agent::{
+        Agent,
+        ask::{Approached, Asking, Line, Repetitions, moment},
+    },
+    firmware::{Offer, OfferCheck},
 };
 
-/// Everything that one installation works with, beside the buffer that holds the manifest.
-pub(super) struct Installation<'i, 'b, K, P> {
-    pub(super) device: &'i mut Device<K>,
-    pub(super) platform: &'i mut P,
-    pub(super) server: &'i ServerAddress,
-    pub(super) authors: Authors<'b>,
-    pub(super) state: &'i UpdateState,
-    pub(super) image: ImageCheck,
-    pub(super) chunk: &'i mut [u8],
-    pub(super) report: &'i mut Option<&'b mut dyn FnMut(&Event<'_>)>,
-    /// Whether anything was written: an attempt that brought the image on was not in vain.
-    pub(super) moved: &'i mut bool,
-}
-
-/// What the server has for the device.
-pub(super) enum Found {
-    UpToDate,
-    Skipped(FirmwareVersion),
-    Refused(FirmwareVersion, FirmwareFault),
-    Ready(Release, VerifiedImage),
-}
-
-impl<K: MacKey, P: Parts> Installation<'_, '_, K, P> {
-    /// Asks, and if an author has signed what waits, brings it into the slot.
-    pub(super) async fn run(mut self, document: &mut [u8]) -> Result<Found, AgentError> {
-        let line = Line {
-            device: &mut *self.device,
-            platform: &mut *self.platform,
-            server: self.server,
-        };
-        let outcome = line.ask(FirmwareCheck::new(), self.chunk, document).await?;
-        let (version, manifest) = match outcome {
-            FirmwareOutcome::UpToDate => return Ok(Found::UpToDate),
-            FirmwareOutcome::Offered(version) if version == *self.device.version() => {
-                return Ok(Found::UpToDate);
+impl<K: MacKey, P: Parts> Agent<'_, K, P> {
+    /// Asks, and if an author has signed what waits, brings it into the slot and switches to it.
+    ///
+    /// One function, since the manifest lies in the document buffer and is borrowed to the end.
+    pub(super) async fn install(&mut self, _: &Approached) -> Result<FirmwareStep, AgentError> {
+        let Self {
+            device,
+            platform,
+            settings,
+            buffers,
+            report,
+            update,
+            offered,
+            on_trial,
+            moved,
+            ..
+        } = self;
+        let mut say = |event: &Event<'_>| {
+            if let Some(report) = report {
+                report(event);
             }
-            FirmwareOutcome::Offered(version) => {
-                let fault = FirmwareFault::NoManifest;
-                return Ok(Found::Refused(version, fault));
+        };
+        let chunk = &mut *buffers.chunk;
+        let line = Line { device, platform };
+        let check = OfferCheck(offered);
+        let offer = line.ask(check, chunk, buffers.document).await?;
+        let version = match (offer, offered.as_ref()) {
+            (Offer::Described(_), Some(version)) => version,
+            (Offer::Bare, Some(version)) if version != device.version() => {
+                return Err(FirmwareFault::NoManifest.into());
             }
-            FirmwareOutcome::Described { version, manifest } => (version, manifest),
+            _ => {
+                *offered = None;
+                say(&Event::FirmwareUpToDate);
+                return Ok(FirmwareStep::UpToDate);
+            }
         };
-        let admitted = match self.admit(&version, manifest) {
-            Ok(admitted) => admitted,
-            Err(fault) => return Ok(Found::Refused(version, fault)),
+        let parts = platform.parts();
+        let limits = Limits {
+            slot: parts.slot.capacity(),
+            chunk: chunk.len(),
+            image: &settings.image,
         };
-        let sequence = admitted.manifest().contents().sequence();
-        if self.state.gave_up(sequence) {
-            return Ok(Found::Skipped(version));
+        let admitted = update.admit(version, &offer, &limits)?;
+        let manifest = admitted.manifest();
+        let contents = manifest.contents();
+        if update.state.gave_up(contents.sequence()) {
+            say(&Event::FirmwareSkipped(version));
+            return Ok(FirmwareStep::Skipped);
         }
-        self.say(&Event::FirmwareOffered(&version));
-        match self.bring(&version, &admitted).await {
-            Err(AgentError::Firmware(fault @ FirmwareFault::Image(_))) => {
-                Ok(Found::Refused(version, fault))
+        say(&Event::FirmwareOffered(version));
+
+        // Whole chunks that are there already, each as its author signed it, stay.
+        let (length, mut kept) = (contents.image_len(), 0);
+        for piece in manifest.chunks() {
+            let buffer = room(chunk, piece.length());
+            if !read_back(&mut parts.slot, piece.offset(), buffer).await
+                || piece.verify(buffer).is_err()
+            {
+                break;
             }
-            brought => {
-                brought?;
-                let clock = self.platform.parts().clock.now();
-                let created = self.device.server_time().now(clock);
-                let created = created.unwrap_or(Timestamp::MIN);
-                let image = VerifiedImage::of_author(&admitted, created);
-                Ok(Found::Ready(Release { sequence, version }, image))
+            check_first(&piece, buffer, &limits, version)?;
+            kept = end_of(&piece);
+        }
+        let from = parts.slot.begin(version, kept).await;
+        // A slot that kept more than it was told to would have a hole.
+        let from = from.map_err(AgentError::Slot)?.min(kept);
+        if kept > 0 {
+            say(&Event::FirmwareResumed { kept: from });
+        }
+
+        // The rest, from the chunk on that holds the byte `from`.
+        let mut index = 0_usize;
+        while manifest.chunk(index).is_some_and(|it| end_of(&it) <= from) {
+            index = index.saturating_add(1);
+        }
+        let mut repetitions = Repetitions::of(device);
+        while let Some(first) = manifest.chunk(index) {
+            // In a scope of its own: nothing of the question is kept while the image comes.
+            let (mut answer, mut before) = {
+                let (digest, start) = (contents.image_sha256(), first.offset());
+                let part = FirmwarePart::new(version, digest, length, start);
+                let exchange = Exchange::ask(Asking(&part), device, moment::<P>(parts), chunk)?;
+                let server = parts.locator.current().ok_or(AgentError::NoServer)?;
+                let answer = parts.transport.send(server, &exchange.request()).await?;
+                let clock = parts.clock.now();
+                let told = match exchange.open(device, &answer.head, clock) {
+                    Err(error) if repetitions.allow(&error) => continue,
+                    opened => opened?.told,
+                };
+                let before = part.bytes_before(&told)?;
+                (answer, before)
+            };
+            while let Some(piece) = manifest.chunk(index) {
+                let dropped = u32::try_from(before)
+                    .unwrap_or(u32::MAX)
+                    .min(limits.chunk32());
+                let buffer = room(chunk, if dropped > 0 { dropped } else { piece.length() });
+                fill(&mut answer.body, buffer).await?;
+                // Of what nobody asked for.
+                if dropped > 0 {
+                    before = before.saturating_sub(dropped.into());
+                    continue;
+                }
+                let verified = piece.verify(buffer).map_err(FirmwareFault::Chunk)?;
+                check_first(&piece, verified.bytes(), &limits, version)?;
+                // The beginning of the first one may have been kept.
+                let there = from.saturating_sub(piece.offset());
+                let there = usize::try_from(there).unwrap_or(usize::MAX);
+                let new = verified.bytes().get(there..).unwrap_or_default();
+                parts.slot.write(new).await.map_err(AgentError::Slot)?;
+                *moved = true;
+                let written = end_of(&piece);
+                say(&Event::FirmwareProgress { written });
+                index = index.saturating_add(1);
+            }
+        }
+
+        // The record, then the slot: a switch without the record would be a trial of nobody knows what.
+        update.change().trying(contents.sequence(), version);
+        update.keep(&mut parts.storage).await?;
+        let created = device.server_time().now(parts.clock.now());
+        let image = VerifiedImage::of_author(&admitted, created.unwrap_or(Timestamp::MIN));
+        match parts.slot.commit(image).await {
+            Ok(()) => {
+                *on_trial = true;
+                say(&Event::FirmwareCommitted(version));
+                Ok(FirmwareStep::OnTrial)
+            }
+            Err(error) => {
+                if error.is_mismatch() {
+                    // Each chunk is right and the whole is not: its author has signed two images.
+                    let _ = parts.slot.abort().await;
+                    let reason = "the whole image differs from the manifest";
+                    update.change().ended(Outcome::Failed, reason);
+                    update.keep(&mut parts.storage).await?;
+                }
+                Err(AgentError::Slot(error))
             }
         }
     }
+}
 
+/// What an image has to fit.
+struct Limits<'i> {
+    slot: u64,
+    chunk: usize,
+    image: &'i ImageCheck,
+}
+
+impl Limits<'_> {
+    fn chunk32(&self) -> u32 {
+        u32::try_from(self.chunk).unwrap_or(u32::MAX)
+    }
+}
+
+impl Update<'_> {
+    /// Whether an author has signed the manifest, and this device may install what it describes.
+    #[inline(never)] // Its frame is not to last as long as the download.
     fn admit<'m>(
-        &mut self,
+        &self,
         version: &FirmwareVersion,
-        bytes: &'m [u8],
+        offer: &Offer<'m>,
+        limits: &Limits<'_>,
     ) -> Result<AdmittedManifest<'m>, FirmwareFault> {
-        let Authors { keys, hardware } = &self.authors;
+        let (Offer::Described(bytes), Some(authors)) = (offer, &self.authors) else {
+            return Err(FirmwareFault::NoManifest);
+        };
+        let Authors { keys, hardware } = authors;
         let manifest = Manifest::parse(bytes).and_then(|manifest| keys.verify(manifest));
         let manifest = manifest.map_err(FirmwareFault::Manifest)?;
         if manifest.contents().version().as_str() != version.as_str() {
             return Err(FirmwareFault::OtherVersion);
         }
-        let capacity = self.platform.parts().slot.capacity();
-        let installed = Installed::new(hardware, self.state.floor(), capacity);
+        let installed = Installed::new(hardware, self.state.floor(), limits.slot);
         let admitted = manifest.admit(&installed);
         let admitted = admitted.map_err(FirmwareFault::NotAdmitted)?;
         let contents = admitted.manifest().contents();
         let size = contents.chunk_size().bytes();
         let longest = contents.image_len().min(u64::from(size));
-        if longest > self.chunk.len() as u64 {
+        if longest > limits.chunk as u64 {
             return Err(FirmwareFault::ChunkTooLarge {
                 needed: size,
-                available: self.chunk.len(),
+                available: limits.chunk,
             });
         }
-        let length = self.image.check_length(contents.image_len());
+        let length = limits.image.check_length(contents.image_len());
         length.map_err(FirmwareFault::Image)?;
         Ok(admitted)
     }
-
-    /// Brings all of the image into the slot: what of it is there stays.
-    async fn bring(
-        &mut self,
-        version: &FirmwareVersion,
-        admitted: &AdmittedManifest<'_>,
-    ) -> Result<(), AgentError> {
-        let length = admitted.manifest().contents().image_len();
-        let kept = self.look_back(version, admitted).await?;
-        let slot = &mut self.platform.parts().slot;
-        let from = slot.begin(version, kept).await.map_err(AgentError::Slot)?;
-        // A slot that kept more than it was told to would have a hole.
-        let from = from.min(kept);
-        if kept > 0 {
-            self.say(&Event::FirmwareResumed { kept: from });
-        }
-        if from >= length {
-            return Ok(());
-        }
-        self.download(version, admitted, from).await
-    }
-
-    /// How many bytes of the image are in the slot: of whole chunks, each compared with what its
-    /// author signed.
-    async fn look_back(
-        &mut self,
-        version: &FirmwareVersion,
-        admitted: &AdmittedManifest<'_>,
-    ) -> Result<u64, AgentError> {
-        let mut kept = 0;
-        for chunk in admitted.manifest().chunks() {
-            let buffer = room(self.chunk, &chunk);
-            let slot = &mut self.platform.parts().slot;
-            if !read_back(slot, chunk.offset(), buffer).await || chunk.verify(buffer).is_err() {
-                break;
-            }
-            self.image.check_first(&chunk, buffer, version)?;
-            kept = chunk.offset().saturating_add(u64::from(chunk.length()));
-        }
-        Ok(kept)
-    }
-
-    /// Fetches the image from the chunk on that holds the byte `from`, and writes from there on.
-    async fn download(
-        &mut self,
-        version: &FirmwareVersion,
-        admitted: &AdmittedManifest<'_>,
-        from: u64,
-    ) -> Result<(), AgentError> {
-        let manifest = admitted.manifest();
-        let contents = manifest.contents();
-        let needed =
-            |chunk: &Chunk<'_>| chunk.offset().saturating_add(u64::from(chunk.length())) > from;
-        let start = manifest.chunks().find(needed).map_or(0, |it| it.offset());
-        let (digest, length) = (contents.image_sha256(), contents.image_len());
-        let mut operation = FirmwarePart::new(version.clone(), digest, length, start);
-        let parts = self.platform.parts();
-        let mut repetitions = Repetitions::of(self.device);
-        loop {
-            let exchange = Exchange::ask(operation, self.device, moment::<P>(parts))?;
-            let request = exchange.request();
-            let mut answer = parts.transport.send(self.server, &request).await?;
-            let clock = parts.clock.now();
-            let before = match exchange.receive_part(self.device, &answer.head, clock) {
-                Err(error) if repetitions.allow(&error) => {
-                    operation = exchange.into_operation();
-                    continue;
-                }
-                before => before?,
-            };
-            skip(&mut answer.body, before, self.chunk).await?;
-            for chunk in manifest.chunks().filter(needed) {
-                let buffer = room(self.chunk, &chunk);
-                fill(&mut answer.body, buffer).await?;
-                let verified = chunk.verify(buffer).map_err(FirmwareFault::Chunk)?;
-                self.image.check_first(&chunk, verified.bytes(), version)?;
-                // The beginning of the first one may have been kept.
-                let there = from.saturating_sub(chunk.offset());
-                let there = usize::try_from(there).unwrap_or(usize::MAX);
-                let new = verified.bytes().get(there..).unwrap_or_default();
-                parts.slot.write(new).await.map_err(AgentError::Slot)?;
-                *self.moved = true;
-                if let Some(report) = self.report {
-                    let end = chunk.offset().saturating_add(u64::from(chunk.length()));
-                    report(&Event::FirmwareProgress { written: end });
-                }
-            }
-            return Ok(());
-        }
-    }
-
-    fn say(&mut self, event: &Event<'_>) {
-        if let Some(report) = self.report {
-            report(event);
-        }
-    }
 }
 
-/// The place for a chunk; as long as it, which [`Installation::admit`] has made sure of.
-fn room<'c>(buffer: &'c mut [u8], chunk: &Chunk<'_>) -> &'c mut [u8] {
-    let length = usize::try_from(chunk.length()).unwrap_or(usize::MAX);
+/// Looks at the first chunk of an image, as the application wants it.
+#[inline(never)] // Two callers.
+fn check_first(
+    chunk: &Chunk<'_>,
+    bytes: &[u8],
+    limits: &Limits<'_>,
+    version: &FirmwareVersion,
+) -> Result<(), FirmwareFault> {
+    if chunk.index() > 0 {
+        return Ok(());
+    }
+    let checked = limits.image.check_opening(bytes, version);
+    checked.map_err(FirmwareFault::Image)
+}
+
+/// The first byte behind a chunk.
+fn end_of(chunk: &Chunk<'_>) -> u64 {
+    chunk.offset().saturating_add(u64::from(chunk.length()))
+}
+
+/// The place for so many bytes, which is long enough for a chunk: [`Update::admit`] has made sure.
+fn room(buffer: &mut [u8], length: u32) -> &mut [u8] {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
     buffer.get_mut(..length).unwrap_or_default()
 }
 
@@ -234,40 +256,4 @@ async fn fill(body: &mut impl Body, buffer: &mut [u8]) -> Result<(), TransportEr
         filled = filled.saturating_add(length);
     }
     Ok(())
-}
-
-/// Reads what nobody asked for, and drops it.
-async fn skip(
-    body: &mut impl Body,
-    mut before: u64,
-    buffer: &mut [u8],
-) -> Result<(), TransportError> {
-    while before > 0 {
-        let most = usize::try_from(before)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        let part = buffer.get_mut(..most).unwrap_or_default();
-        let length = body.read(part).await?;
-        if length == 0 {
-            return Err(TransportError::interrupted());
-        }
-        before = before.saturating_sub(length as u64);
-    }
-    Ok(())
-}
-
-impl ImageCheck {
-    /// Looks at the first chunk of an image, as the application wants it.
-    fn check_first(
-        &self,
-        chunk: &Chunk<'_>,
-        bytes: &[u8],
-        version: &FirmwareVersion,
-    ) -> Result<(), FirmwareFault> {
-        if chunk.index() > 0 {
-            return Ok(());
-        }
-        self.check_opening(bytes, version)
-            .map_err(FirmwareFault::Image)
-    }
 }

@@ -1,11 +1,11 @@
 //! Firmware on trial: counted, tested, kept or taken back.
 
 use providore_sign::MacKey;
+use providore_wire::FirmwareVersion;
 
 use super::super::{Agent, AgentError, Event, Step};
 use crate::{
-    Clock as _, Error, FirmwareSlot as _, Outcome, Parts, SlotState, TimeCheck, UpdatePhase,
-    update::Duty,
+    Clock as _, Error, FirmwareSlot as _, Outcome, Parts, SlotState, TimeCheck, update::Duty,
 };
 
 /// What a device is to do after its start.
@@ -40,76 +40,73 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         if self.update.restart {
             return Ok(Boot::Restart);
         }
-        if self.on_trial.is_some() {
+        if self.on_trial {
             return Ok(Boot::OnTrial);
         }
-        let known = self.update.state.is_some();
-        let stored = self.read_state().await?;
+        if !self.update.is_known {
+            self.read_state().await?;
+        }
         let slot = &mut self.platform.parts().slot;
         let slot = slot.state().await.map_err(AgentError::Slot)?;
-        // What runs counts as installed unless it is on trial: a release that goes back must not keep
-        // the ones between from being installed.
-        let stored = match (slot, stored.phase()) {
-            (SlotState::Settled | SlotState::RolledBack, UpdatePhase::Idle) => {
-                stored.raised(self.update.installed)
-            }
-            _ => stored,
-        };
-        let boots = (!known).then_some(self.settings.trial_boots);
-        let (state, duty) = stored.start(slot, self.device.version(), boots);
-        if duty == Duty::OnTrial && self.update.trial_since_ms.is_none() {
-            let now_ms = self.platform.parts().clock.uptime_ms();
-            self.update.trial_since_ms = Some(now_ms);
-        }
-        match duty {
+        match self.duty(slot) {
             Duty::RollBack => {
-                self.take_back(state).await?;
-                return Ok(Boot::Restart);
+                self.take_back().await?;
+                Ok(Boot::Restart)
             }
             Duty::Confirm => {
-                self.keep_state(state).await?;
                 self.finish_confirming().await?;
-                return Ok(Boot::Settled);
+                Ok(Boot::Settled)
             }
-            Duty::OnTrial | Duty::Settled => {}
+            Duty::OnTrial => self.keep_state().await.map(|()| Boot::OnTrial),
+            Duty::Settled => self.keep_state().await.map(|()| Boot::Settled),
         }
-        if state == stored && !known {
-            // Nothing new to be stored.
-            self.update.state = Some(state);
-        } else {
-            self.keep_state(state).await?;
+    }
+
+    /// What is to be done next; counts this start, once.
+    fn duty(&mut self, slot: SlotState) -> Duty {
+        let update = &mut self.update;
+        // What runs counts as installed unless it is on trial: a release that goes back must not keep
+        // the ones between from being installed.
+        if slot != SlotState::OnTrial && update.state.is_idle() {
+            update.state.raise(update.installed);
         }
-        Ok(match duty {
-            Duty::OnTrial => Boot::OnTrial,
-            _ => Boot::Settled,
-        })
+        let at_start = !core::mem::replace(&mut update.is_known, true);
+        let boots = at_start.then_some(self.settings.trial_boots);
+        let running = self.device.version();
+        let (is_changed, duty) = update.state.start(slot, running, boots);
+        update.is_changed |= is_changed;
+        if duty == Duty::OnTrial && update.trial_since_ms.is_none() {
+            update.trial_since_ms = Some(self.platform.parts().clock.uptime_ms());
+        }
+        duty
     }
 
     /// Asks the server for a sign of life. An answer that it has signed, and the application's test,
     /// confirm the firmware; a test that fails, or too long a time without an answer, takes it back.
+    /// It is decided here, and done by [`Self::resume_firmware`].
     ///
     /// # Errors
     /// [`AgentError`]; the trial then goes on.
-    pub(in crate::agent) async fn judge_trial(&mut self) -> Result<Boot, AgentError> {
+    pub(super) async fn judge_trial(&mut self) -> Result<(), AgentError> {
         let heard = match self.trial_left_ms() {
-            Some(0) => Err(AgentError::NoServer),
-            _ => self.hear_server().await,
+            Some(0) => false,
+            _ => match self.hear_server().await {
+                Ok(()) => true,
+                Err(error) if self.trial_left_ms() != Some(0) => return Err(error),
+                Err(_) => false,
+            },
         };
-        if let Err(error) = heard {
-            if self.trial_left_ms() != Some(0) {
-                return Err(error);
-            }
-            self.end_trial("no signed answer of the server in time")
-                .await?;
-            return Ok(Boot::Restart);
+        let verdict = match &mut self.update.self_test {
+            _ if !heard => Err("no signed answer of the server in time"),
+            Some(test) => test(),
+            None => Ok(()),
+        };
+        let state = self.update.change();
+        match verdict {
+            Ok(()) => state.confirming(),
+            Err(reason) => state.ended(Outcome::RolledBack, reason),
         }
-        let test = self.update.self_test.as_mut();
-        if let Err(reason) = test.map_or(Ok(()), |test| test()) {
-            self.end_trial(reason).await?;
-            return Ok(Boot::Restart);
-        }
-        self.confirm_trial().await?;
-        Ok(Boot::Settled)
+        Ok(())
     }
 
     /// Milliseconds that a trial has left, if one is under way.
@@ -120,40 +117,22 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         Some(whole_ms.saturating_sub(now_ms.saturating_sub(since_ms)))
     }
 
-    /// The firmware on trial works.
-    pub(in crate::agent) async fn confirm_trial(&mut self) -> Result<(), AgentError> {
-        let confirming = self.state().confirming();
-        self.keep_state(confirming).await?;
-        self.finish_confirming().await
-    }
-
-    /// The firmware on trial does not work.
-    pub(in crate::agent) async fn end_trial(&mut self, reason: &str) -> Result<(), AgentError> {
-        let ended = self.state().ended(Outcome::RolledBack, reason);
-        self.take_back(ended).await
-    }
-
-    /// The slot, then the record, which raises the floor.
+    /// The record, then the slot, then the record again, which raises the floor.
     async fn finish_confirming(&mut self) -> Result<(), AgentError> {
-        let version = match self.state().phase() {
-            UpdatePhase::Confirming(release) => Some(release.version.clone()),
-            _ => None,
-        };
+        self.keep_state().await?;
         let slot = &mut self.platform.parts().slot;
         slot.confirm().await.map_err(AgentError::Slot)?;
         self.update.trial_since_ms = None;
-        let confirmed = self.state().confirmed();
-        self.keep_state(confirmed).await?;
-        if let Some(version) = version {
-            self.say(&Event::FirmwareConfirmed(&version));
-        }
+        self.update.change().confirmed();
+        self.keep_state().await?;
+        self.say_ended();
         Ok(())
     }
 
     /// The record, so that the reason is known, then the slot. A medium that keeps no record any more
     /// does not keep the device on bad firmware: the slot remembers by itself that it went back.
-    async fn take_back(&mut self, ended: crate::UpdateState) -> Result<(), AgentError> {
-        if let Err(error) = self.keep_state(ended.clone()).await {
+    async fn take_back(&mut self) -> Result<(), AgentError> {
+        if let Err(error) = self.keep_state().await {
             self.say(&Event::Failed {
                 step: Step::Firmware,
                 error: &error,
@@ -163,17 +142,27 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         slot.roll_back().await.map_err(AgentError::Slot)?;
         self.update.restart = true;
         self.update.trial_since_ms = None;
-        self.on_trial = None;
-        if let UpdatePhase::Ended {
-            release, reason, ..
-        } = ended.phase()
-        {
-            self.say(&Event::FirmwareRolledBack {
-                version: &release.version,
-                reason: reason.as_str(),
-            });
-        }
+        self.on_trial = false;
+        self.say_ended();
         Ok(())
+    }
+
+    /// Says what became of the release that was on trial.
+    #[inline(never)] // Its frame is not to last as long as the writing.
+    fn say_ended(&mut self) {
+        let state = &self.update.state;
+        let version = FirmwareVersion::parse(state.version().as_bytes());
+        let (Some(report), Ok(version)) = (&mut self.report, &version) else {
+            return;
+        };
+        match state.outcome() {
+            Some(Outcome::Applied) => report(&Event::FirmwareConfirmed(version)),
+            Some(_) => report(&Event::FirmwareRolledBack {
+                version,
+                reason: state.reason(),
+            }),
+            None => {}
+        }
     }
 
     /// Any answer that the server has signed, and be it that it does not know the time.
