@@ -221,7 +221,7 @@ impl VerifiedImage {
     ) -> Self {
         let contents = admitted.manifest().contents();
         Self {
-            version: contents.version().clone(),
+            version: contents.version().into(),
             length: contents.image_len(),
             digest: *contents.image_sha256(),
             created,

@@ -59,9 +59,8 @@ pub struct HardwareType(Text<{ Self::MAX_LEN }>);
 macro_rules! name {
     ($type:ident) => {
         impl $type {
-            /// The longest accepted name in bytes: the length of an X.520 common name, so that
-            /// every device id fits into its certificate.
-            pub const MAX_LEN: usize = 64;
+            /// The longest accepted name in bytes.
+            pub const MAX_LEN: usize = Name::MAX_LEN;
 
             /// Parses a header value or a path segment.
             ///
@@ -77,6 +76,12 @@ macro_rules! name {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 self.0.as_str()
+            }
+        }
+
+        impl From<Name<'_>> for $type {
+            fn from(name: Name<'_>) -> Self {
+                Self(copy(name))
             }
         }
 
@@ -112,21 +117,66 @@ name!(DeviceId);
 name!(FirmwareVersion);
 name!(HardwareType);
 
-fn parse_name<const N: usize>(bytes: &[u8]) -> Result<Text<N>, ParseError> {
-    check_name(bytes, N)?;
+/// A name of any kind, where it stands: a word that is checked and not copied.
+///
+/// ```
+/// use providore_wire::{HardwareType, Name};
+///
+/// let name = Name::parse(b"esp32-s3")?;
+/// assert_eq!(name.as_str(), "esp32-s3");
+/// assert_eq!(HardwareType::from(name), "esp32-s3".parse()?);
+/// # Ok::<(), providore_wire::ParseError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Name<'a>(&'a str);
+
+impl<'a> Name<'a> {
+    /// The longest accepted name in bytes: the length of an X.520 common name, so that
+    /// every device id fits into its certificate.
+    pub const MAX_LEN: usize = 64;
+
+    /// Checks the grammar of this module.
+    ///
+    /// # Errors
+    /// As [`DeviceId::parse`].
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        check_name(bytes).map(Self)
+    }
+
+    /// The name as it was sent.
+    #[must_use]
+    pub fn as_str(&self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0)
+    }
+}
+
+// One of each for all names: they are long.
+
+#[inline(never)]
+fn parse_name(bytes: &[u8]) -> Result<Text<{ Name::MAX_LEN }>, ParseError> {
+    Name::parse(bytes).map(copy)
+}
+
+fn copy(name: Name<'_>) -> Text<{ Name::MAX_LEN }> {
     let mut text = Text::new();
-    // Every byte is ASCII by now.
-    text.push_str(core::str::from_utf8(bytes).unwrap_or_default())?;
-    Ok(text)
+    // It fits: no name is longer.
+    let _ = text.push_str(name.as_str());
+    text
 }
 
 #[inline(never)]
-fn check_name(bytes: &[u8], longest: usize) -> Result<(), ParseError> {
+fn check_name(bytes: &[u8]) -> Result<&str, ParseError> {
     if bytes.is_empty() {
         return Err(ParseError::new(ParseErrorKind::Empty, 0));
     }
-    if bytes.len() > longest {
-        return Err(ParseError::new(ParseErrorKind::TooLong, longest));
+    if bytes.len() > Name::MAX_LEN {
+        return Err(ParseError::new(ParseErrorKind::TooLong, Name::MAX_LEN));
     }
     // The edges count as dots: this refuses a dot, and by the blank rule a blank, at either end.
     let mut before = b'.';
@@ -144,7 +194,8 @@ fn check_name(bytes: &[u8], longest: usize) -> Result<(), ParseError> {
         }
         before = byte;
     }
-    Ok(())
+    // Every byte is ASCII by now.
+    Ok(core::str::from_utf8(bytes).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@
 //!
 //! | module or type | is |
 //! |---|---|
-//! | [`DeviceId`], [`FirmwareVersion`], [`HardwareType`] | bounded names that are never a path |
+//! | [`DeviceId`], [`FirmwareVersion`], [`HardwareType`], [`Name`] | bounded names that are never a path |
 //! | [`Timestamp`] | an instant: every deployed spelling in, RFC 3339 out |
 //! | [`Target`], [`Route`], [`Method`] | what is asked for |
 //! | [`Signature`] | a published HMAC tag and its base64 |
@@ -60,7 +60,7 @@ mod timestamp;
 
 pub use dialect::Dialect;
 pub use error::{ParseError, ParseErrorKind};
-pub use id::{DeviceId, FirmwareVersion, HardwareType};
+pub use id::{DeviceId, FirmwareVersion, HardwareType, Name};
 pub use method::Method;
 pub use route::Route;
 pub use signature::Signature;

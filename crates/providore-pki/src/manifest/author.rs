@@ -169,7 +169,7 @@ impl<'a> VerifiedManifest<'a> {
     /// [`Refusal`].
     pub fn admit(self, installed: &Installed<'_>) -> Result<AdmittedManifest<'a>, Refusal> {
         let contents = &self.contents;
-        if contents.hardware() != installed.hardware {
+        if contents.hardware().as_str() != installed.hardware.as_str() {
             return Err(Refusal::OtherHardware);
         }
         if contents.sequence() <= installed.sequence {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use providore_wire::{FirmwareVersion, HardwareType};
+use providore_wire::Name;
 
 use super::{
     CHUNK_SHA256, CHUNK_SIZE, CONTENT_TYPE, ChunkSize, ES256, FORMAT, FORMAT_1, HARDWARE,
@@ -138,8 +138,8 @@ fn read_header(mut reader: Reader<'_, '_>) -> Option<KeyId> {
 /// What a manifest says about an image.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Contents<'a> {
-    hardware: HardwareType,
-    version: FirmwareVersion,
+    hardware: Name<'a>,
+    version: Name<'a>,
     sequence: u64,
     minimum_sequence: u64,
     image_len: u64,
@@ -149,16 +149,17 @@ pub struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    /// What the image is made for.
+    /// What the image is made for; makes a [`HardwareType`](providore_wire::HardwareType).
     #[must_use]
-    pub fn hardware(&self) -> &HardwareType {
-        &self.hardware
+    pub fn hardware(&self) -> Name<'a> {
+        self.hardware
     }
 
-    /// The name of the release; what is newer is said by [`Contents::sequence`].
+    /// The name of the release, makes a [`FirmwareVersion`](providore_wire::FirmwareVersion);
+    /// what is newer is said by [`Contents::sequence`].
     #[must_use]
-    pub fn version(&self) -> &FirmwareVersion {
-        &self.version
+    pub fn version(&self) -> Name<'a> {
+        self.version
     }
 
     /// The place in the order of releases for this hardware, counted from 1.
@@ -210,12 +211,12 @@ impl<'a> Contents<'a> {
         let format = reader.number(FORMAT)?;
         reader.require(format == FORMAT_1, ManifestError::UnsupportedFormat)?;
         reader.member(HARDWARE)?;
-        let hardware = match HardwareType::parse(reader.text()?) {
+        let hardware = match Name::parse(reader.text()?) {
             Ok(hardware) => hardware,
             Err(error) => return reader.fail(ManifestError::Hardware(error)),
         };
         reader.member(VERSION)?;
-        let version = match FirmwareVersion::parse(reader.text()?) {
+        let version = match Name::parse(reader.text()?) {
             Ok(version) => version,
             Err(error) => return reader.fail(ManifestError::Version(error)),
         };

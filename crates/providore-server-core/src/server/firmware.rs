@@ -159,7 +159,7 @@ fn order(release: &Release, manifest: &Bytes) -> Result<Order, StoreError> {
         Manifest::parse(manifest).map_err(|error| StoreError::new(manifest_of(release), error))?;
     let contents = manifest.unverified_contents();
     let is_its_own = contents.hardware().as_str() == release.hardware.as_str()
-        && contents.version() == &release.version;
+        && contents.version().as_str() == release.version.as_str();
     Order::new(contents.sequence(), contents.minimum_sequence())
         .filter(|_| is_its_own)
         .ok_or_else(|| misplaced(release, "it is that of another release"))

@@ -198,7 +198,7 @@ impl Update<'_> {
         let Authors { keys, hardware } = authors;
         let manifest = Manifest::parse(bytes).and_then(|manifest| keys.verify(manifest));
         let manifest = manifest.map_err(FirmwareFault::Manifest)?;
-        if manifest.contents().version() != version {
+        if manifest.contents().version().as_str() != version.as_str() {
             return Err(FirmwareFault::OtherVersion);
         }
         let installed = Installed::new(hardware, self.state.floor(), limits.slot);

@@ -220,6 +220,10 @@ fn coordinates_are_below_p() {
         found += 1;
     }
     assert!(found > 8);
+    let x = number("d7325d7646cd60d80a92738ceb345f844cffaf35841022cab176f692de8de1d7");
+    let y = U256::from_u32(5);
+    assert!(is_point(&uncompressed(&x, &y)));
+    assert!(!is_point(&uncompressed(&x, &y.wrapping_add(&number(P)))));
 }
 
 fn point_at(x: &U256) -> Option<ProjectivePoint> {
@@ -228,26 +232,36 @@ fn point_at(x: &U256) -> Option<ProjectivePoint> {
     ProjectivePoint::from_sec1_point(&point).into_option()
 }
 
-/// Where x of the sum is n or more, r is x - n: only the second comparison finds it.
+/// Whether a signature by `r` counts, of which the sum is this point.
+fn counts(r: &U256, sum: ProjectivePoint) -> bool {
+    // The key for which any digest and s lead to this sum: (s·R - e·G) / r.
+    let digest = [0x5a; 32];
+    let (s, hashed) = (Scalar::from(1234_u32), scalar(&number_of(&digest)));
+    let key = (sum * s - ProjectivePoint::GENERATOR * hashed) * scalar(r).invert().unwrap();
+    let signature = signature(&bytes(r), &s.to_repr().into());
+    verifies(&sec1(&key), &digest, &signature)
+}
+
 #[test]
 fn an_x_above_the_order_verifies() {
+    let (p, n) = (number(P), number(N));
     let mut found = 0;
-    for r in 1..32_u32 {
-        let r = U256::from_u32(r);
-        let Some(sum) = point_at(&r.wrapping_add(&number(N))) else {
-            continue;
-        };
-        // The key for which any digest and s lead to this sum: (s·R - e·G) / r.
-        let digest = [0x5a; 32];
-        let (s, e) = (Scalar::from(1234_u32), scalar(&number_of(&digest)));
-        let key = (sum * s - ProjectivePoint::GENERATOR * e) * scalar(&r).invert().unwrap();
-        let s = s.to_repr().into();
-        assert!(verifies(&sec1(&key), &digest, &signature(&bytes(&r), &s)));
-        let above = bytes(&r.wrapping_add(&number(N)));
-        assert!(!verifies(&sec1(&key), &digest, &signature(&above, &s)));
-        found += 1;
+    for x in (1..32_u32).map(U256::from_u32) {
+        // The x of the sum is r + n: only the second comparison finds it.
+        let beyond = x.wrapping_add(&n);
+        if let Some(sum) = point_at(&beyond) {
+            assert!(counts(&x, sum));
+            assert!(!counts(&beyond, sum));
+            found += 1;
+        }
+        // It is r + n - p, which is r + n modulo p, but not r modulo n.
+        if let Some(sum) = point_at(&x) {
+            assert!(counts(&x, sum));
+            assert!(!counts(&x.wrapping_add(&p.wrapping_sub(&n)), sum));
+            found += 1;
+        }
     }
-    assert!(found > 8);
+    assert!(found > 16);
 }
 
 /// e = -r·d: the sum is the point at infinity, of which no r is the x.

@@ -27,10 +27,9 @@ impl Published {
         let parsed = Manifest::parse(&manifest).or_fail("read the manifest")?;
         let contents = parsed.unverified_contents();
         let order = Order::new(contents.sequence(), contents.minimum_sequence());
-        let hardware = contents.hardware().as_str().parse();
         Ok(Self {
-            hardware: hardware.or_fail("read the manifest's hardware type")?,
-            version: contents.version().clone(),
+            hardware: contents.hardware().into(),
+            version: contents.version().into(),
             order: order.ok_or_else(|| Failure::new("the manifest has no order of releases"))?,
             author: parsed.key_id(),
             manifest,
