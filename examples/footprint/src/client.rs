@@ -14,6 +14,8 @@ use providore_client::{
     Head, ImageCheck, Platform, Record, Request, ServerAddress, Settings, SlotState, Storage,
     StoreError, Transport, TransportError, VerifiedImage,
 };
+#[cfg(feature = "client-firmware")]
+use providore_pki::{PublicKey, manifest::AuthorKeys};
 use providore_sign::SoftwareKey;
 use providore_wire::{Dialect, FirmwareVersion, Timestamp};
 
@@ -28,6 +30,34 @@ const SECRET: &[u8] = b"an example of a secret, 32 bytes";
 #[inline(never)]
 pub(crate) fn device(document: &mut [u8], chunk: &mut [u8]) -> Option<()> {
     let (config, document) = document.split_at_mut_checked(512)?;
+    let buffers = Buffers { chunk, document };
+    #[cfg(feature = "client-firmware")]
+    let keys = [PublicKey::from_sec1(black_box(AUTHOR)).ok()?];
+    let mut agent = agent(
+        config,
+        buffers,
+        #[cfg(feature = "client-firmware")]
+        &keys,
+    );
+    // It stays where it is.
+    let agent = agent.as_mut()?;
+    first_config(agent)?;
+    #[cfg(feature = "client-firmware")]
+    first_firmware(agent)?;
+    black_box(agent);
+    Some(())
+}
+
+type Whole<'a> =
+    Agent<'a, SoftwareKey, Platform<Script<'a>, FixedAddress, Flash, Records<'a>, Still, Counting>>;
+
+/// In a frame of its own: what it is put together from is gone when it works.
+#[inline(never)]
+fn agent<'a>(
+    config: &'a mut [u8],
+    buffers: Buffers<'a>,
+    #[cfg(feature = "client-firmware")] keys: &'a [PublicKey],
+) -> Option<Whole<'a>> {
     let device = Device::new(
         Dialect::Signed,
         black_box("d8fa0180").parse().ok()?,
@@ -43,27 +73,14 @@ pub(crate) fn device(document: &mut [u8], chunk: &mut [u8]) -> Option<()> {
         entropy: Counting(0),
     };
     let settings = Settings::new(ImageCheck::new(b"", 1, 1 << 20));
-    let buffers = Buffers { chunk, document };
-    let mut agent = Agent::new(device.ok()?, platform, settings, buffers);
+    let agent = Agent::new(device.ok()?, platform, settings, buffers);
     #[cfg(feature = "client-firmware")]
-    let keys = [providore_pki::PublicKey::from_sec1(black_box(AUTHOR)).ok()?];
-    #[cfg(feature = "client-firmware")]
-    {
-        let authors = providore_pki::manifest::AuthorKeys::new(&keys).ok()?;
-        agent = agent.with_authors(authors, &black_box("esp32-s2").parse().ok()?);
-    }
-    first_config(&mut agent)?;
-    #[cfg(feature = "client-firmware")]
-    first_firmware(&mut agent)?;
-    black_box(&agent);
-    Some(())
+    let agent = {
+        let authors = AuthorKeys::new(keys).ok()?;
+        agent.with_authors(authors, &black_box("esp32-s2").parse().ok()?)
+    };
+    Some(agent)
 }
-
-type Whole<'a> = Agent<
-    'a,
-    SoftwareKey,
-    Platform<Script<'a>, FixedAddress, Flash, Records<'a>, Still, Counting>,
->;
 
 #[inline(never)]
 fn first_config(agent: &mut Whole<'_>) -> Option<()> {

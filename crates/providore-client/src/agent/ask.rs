@@ -105,12 +105,14 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         _: &Approached,
         operation: O,
     ) -> Result<O::Outcome<'_>, AgentError> {
+        let mut pending = Pending::of(operation);
         let (chunk, document) = (&mut *self.buffers.chunk, &mut *self.buffers.document);
         let line = Line {
             device: &mut self.device,
             platform: &mut self.platform,
         };
-        line.ask(operation, chunk, document).await
+        line.ask(&mut pending, chunk, document).await?;
+        pending.outcome()
     }
 }
 
@@ -125,24 +127,8 @@ pub(super) struct Line<'l, K, P> {
 
 impl<K: MacKey, P: Parts> Line<'_, K, P> {
     /// One exchange whose answer fits `document`; it comes in parts of `chunk`. Refused with a
-    /// challenge, it is repeated as [`Repetitions`] allow.
-    pub(super) async fn ask<'b, O: BufferedOperation>(
-        self,
-        operation: O,
-        chunk: &mut [u8],
-        document: &'b mut [u8],
-    ) -> Result<O::Outcome<'b>, AgentError> {
-        let mut pending = Pending {
-            operation: Some(operation),
-            outcome: None,
-        };
-        self.converse(&mut pending, chunk, document).await?;
-        // Only an answer ends the conversation well.
-        Ok(pending.outcome.ok_or(Error::NotInDialect)??)
-    }
-
-    /// The same for any operation: it is there once, and not once for each of them.
-    async fn converse<'b>(
+    /// challenge, it is repeated as [`Repetitions`] allow. There is one for all operations.
+    pub(super) async fn ask<'b>(
         self,
         pending: &mut dyn Conversation<'b>,
         chunk: &mut [u8],
@@ -173,14 +159,28 @@ impl<K: MacKey, P: Parts> Line<'_, K, P> {
     }
 }
 
-/// An operation that was asked, and what came of it.
-struct Pending<'b, O: BufferedOperation> {
+/// An operation that is asked, and what comes of it.
+pub(super) struct Pending<'b, O: BufferedOperation> {
     operation: Option<O>,
     outcome: Option<Result<O::Outcome<'b>, Error>>,
 }
 
+impl<'b, O: BufferedOperation> Pending<'b, O> {
+    pub(super) const fn of(operation: O) -> Self {
+        Self {
+            operation: Some(operation),
+            outcome: None,
+        }
+    }
+
+    /// What came of it, after [`Line::ask`] ended well.
+    pub(super) fn outcome(self) -> Result<O::Outcome<'b>, AgentError> {
+        Ok(self.outcome.ok_or(Error::NotInDialect)??)
+    }
+}
+
 /// A [`Pending`] of any operation.
-trait Conversation<'b> {
+pub(super) trait Conversation<'b> {
     fn question(&self) -> Result<&dyn Question, Error>;
 
     fn conclude(&mut self, answer: SignedAnswer<'_, 'b>);

@@ -4,7 +4,7 @@ use providore_sign::MacKey;
 
 use super::{
     Agent, AgentError, Event,
-    ask::{Approached, Line},
+    ask::{Approached, Line, Pending},
 };
 use crate::{
     BodyFault, Config, ConfigOutcome, EntityTag, Error, Outcome, Parts, Record, Report,
@@ -61,8 +61,9 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             platform: &mut self.platform,
         };
         let (chunk, document) = (&mut *self.buffers.chunk, &mut *self.buffers.document);
-        let outcome = line.ask(operation, chunk, document).await?;
-        let ConfigOutcome::Current(config) = outcome else {
+        let mut pending = Pending::of(operation);
+        line.ask(&mut pending, chunk, document).await?;
+        let ConfigOutcome::Current(config) = pending.outcome()? else {
             self.tag = tag;
             self.say(&Event::ConfigKept);
             return Ok(ConfigStep::Kept);

@@ -4,7 +4,7 @@ use providore_sign::MacKey;
 
 use super::{
     Agent, AgentError, Event, Step,
-    ask::{Approached, Line},
+    ask::{Approached, Line, Pending},
 };
 use crate::{BodyFault, Error, Parts, Report, WrittenReport};
 
@@ -82,8 +82,9 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             device: &mut self.device,
             platform: &mut self.platform,
         };
-        let report = WrittenReport::of(json);
-        line.ask(report, self.buffers.chunk, document).await
+        let mut pending = Pending::of(WrittenReport::of(json));
+        line.ask(&mut pending, self.buffers.chunk, document).await?;
+        pending.outcome()
     }
 }
 

@@ -16,7 +16,7 @@ use super::CertificateStep;
 use crate::{
     Agent, AgentError, Body as _, CertificateRequest, Clock as _, Device, Error, Event, Head as _,
     Locator as _, Parts, Record, Request, Storage as _, Transport as _,
-    agent::ask::{Approached, Line},
+    agent::ask::{Approached, Line, Pending},
     certificate::CERTIFICATE,
     head::retry_after,
 };
@@ -161,8 +161,9 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
             platform: &mut self.platform,
         };
         let (chunk, document) = (&mut *self.buffers.chunk, &mut *self.buffers.document);
-        let pem = line.ask(operation, chunk, document).await?;
-        Ok(pem.text().to_owned())
+        let mut pending = Pending::of(operation);
+        line.ask(&mut pending, chunk, document).await?;
+        Ok(pending.outcome()?.text().to_owned())
     }
 
     /// Checks a chain against the given roots; without any, against the pinned CA, then against

@@ -11,7 +11,7 @@ use crate::{
     VerifiedImage,
     agent::{
         Agent,
-        ask::{Approached, Asking, Line, Repetitions, moment},
+        ask::{Approached, Asking, Line, Pending, Repetitions, moment},
     },
     firmware::{Offer, OfferCheck},
 };
@@ -40,8 +40,9 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         };
         let chunk = &mut *buffers.chunk;
         let line = Line { device, platform };
-        let check = OfferCheck(offered);
-        let offer = line.ask(check, chunk, buffers.document).await?;
+        let mut pending = Pending::of(OfferCheck(offered));
+        line.ask(&mut pending, chunk, buffers.document).await?;
+        let offer = pending.outcome()?;
         let version = match (offer, offered.as_ref()) {
             (Offer::Described(_), Some(version)) => version,
             (Offer::Bare, Some(version)) if version != device.version() => {
