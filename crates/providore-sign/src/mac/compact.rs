@@ -49,10 +49,10 @@ impl Keyed {
     }
 
     #[inline(never)]
-    fn pad(&self, running: &mut Running, byte: u8) {
+    fn pad(&self, running: &mut Running, pad: u8) {
         let mut block = self.0.clone();
-        for slot in block.iter_mut() {
-            *slot ^= byte;
+        for byte in block.iter_mut() {
+            *byte ^= pad;
         }
         running.update(&*block);
     }

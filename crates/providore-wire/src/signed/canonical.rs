@@ -146,18 +146,20 @@ impl<'a> Rest<'a> {
         self.0 = self.0.and_then(|rest| rest.strip_prefix(piece));
     }
 
-    /// What stands before `end`, behind what is given.
-    fn until(&mut self, before: &str, end: impl Fn(u8) -> bool) -> Option<&'a str> {
+    /// What stands before a byte of such a kind, behind what is given.
+    #[inline(never)]
+    fn until(&mut self, before: &str, end: fn(&u8) -> bool) -> Option<&'a str> {
         self.skip(before);
         let rest = self.0?;
-        let (found, rest) = rest.split_at_checked(rest.bytes().position(end)?)?;
+        let at = rest.as_bytes().iter().position(end)?;
+        let (found, rest) = rest.split_at_checked(at)?;
         self.0 = Some(rest);
         Some(found)
     }
 
     /// What stands before the closing quote, behind what is given.
     fn quoted(&mut self, before: &str) -> Option<&'a str> {
-        let found = self.until(before, |byte| byte == b'"')?;
+        let found = self.until(before, |byte| *byte == b'"')?;
         self.skip("\"");
         Some(found)
     }
