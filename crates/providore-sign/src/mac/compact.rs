@@ -16,6 +16,7 @@ pub(crate) struct Running(Sha256);
 
 impl Keyed {
     /// A key of any length. One that is longer than a block is hashed (RFC 2104 section 2).
+    #[expect(clippy::unnecessary_wraps, reason = "as the library's")]
     pub(crate) fn new(secret: &[u8]) -> Option<Self> {
         let mut block = Zeroizing::new([0; 64]);
         if secret.len() > block.len() {

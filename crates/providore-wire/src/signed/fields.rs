@@ -138,7 +138,7 @@ fn get<'a>(names: &[&str], values: &[Option<&'a [u8]>], name: &str) -> Option<&'
 }
 
 /// Fields that a message has.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct There<'a> {
     names: &'a [&'static str],
     values: &'a [Option<&'a [u8]>],
