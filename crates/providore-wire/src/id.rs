@@ -120,7 +120,7 @@ fn parse_name<const N: usize>(bytes: &[u8]) -> Result<Text<N>, ParseError> {
     Ok(text)
 }
 
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 fn check_name(bytes: &[u8], longest: usize) -> Result<(), ParseError> {
     if bytes.is_empty() {
         return Err(ParseError::new(ParseErrorKind::Empty, 0));

@@ -123,7 +123,7 @@ fn signature(label: &str, ours: &Found<'_, 2>) -> Option<Signature> {
 }
 
 /// Whether all of the values can stand in a signature base.
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 pub(super) fn are_content(mut fields: There<'_>) -> bool {
     fields.all(|(_, value)| is_content(value))
 }
@@ -147,7 +147,7 @@ impl<'a> Rest<'a> {
     }
 
     /// What stands before a byte of such a kind, behind what is given.
-    #[inline(never)]
+    #[cfg_attr(not(feature = "any-spelling"), inline(never))]
     fn until(&mut self, before: &str, end: fn(&u8) -> bool) -> Option<&'a str> {
         self.skip(before);
         let rest = self.0?;
