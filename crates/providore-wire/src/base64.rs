@@ -81,7 +81,7 @@ pub(crate) fn decode_exact<const N: usize>(alphabet: &[u8; 64], digits: &[u8]) -
 
 /// Whether these digits are, in the one spelling of this alphabet, as many bytes as `room` has: they
 /// are in there then.
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 pub(crate) fn decode_all(alphabet: &[u8; 64], digits: &[u8], room: &mut [u8]) -> bool {
     let (plus, slash) = match alphabet {
         [.., b'+', b'/'] => (b'-', b'_'),

@@ -170,7 +170,7 @@ fn copy(name: Name<'_>) -> Text<{ Name::MAX_LEN }> {
     text
 }
 
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 fn check_name(bytes: &[u8]) -> Result<&str, ParseError> {
     if bytes.is_empty() {
         return Err(ParseError::new(ParseErrorKind::Empty, 0));

@@ -82,7 +82,7 @@ impl<const N: usize> AsRef<str> for Text<N> {
 
 /// What stands before and behind the first such character, of ASCII. A search for text, as `str` has
 /// it, takes more code than whoever looks for one character.
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 pub(crate) fn split_once(text: &str, character: u8) -> Option<(&str, &str)> {
     let at = text.bytes().position(|byte| byte == character)?;
     let (before, rest) = text.split_at_checked(at)?;

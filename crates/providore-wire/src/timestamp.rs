@@ -44,7 +44,7 @@ impl Timestamp {
 
     /// An instant from whole seconds since the Unix epoch; nothing outside the years 0 to 9999.
     #[must_use]
-    #[inline(never)] // Comparisons of 64 bits, which many inline.
+    #[cfg_attr(not(feature = "any-spelling"), inline(never))] // Comparisons of 64 bits, which many inline.
     pub const fn from_unix(seconds: i64) -> Option<Self> {
         if seconds < Self::MIN.0 || seconds > Self::MAX.0 {
             None
@@ -62,7 +62,7 @@ impl Timestamp {
     /// The instant so many seconds later (earlier when negative), held at [`Self::MIN`] and
     /// [`Self::MAX`].
     #[must_use]
-    #[inline(never)]
+    #[cfg_attr(not(feature = "any-spelling"), inline(never))]
     pub fn saturating_add(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds)).clamp(Self::MIN, Self::MAX)
     }

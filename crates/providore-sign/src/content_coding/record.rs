@@ -31,10 +31,13 @@ pub(super) enum Delimiter {
     Last = 2,
 }
 
+/// 96 bits, high to low: the number of a record is added to the last of these words.
+pub(super) type Nonce = [u32; 3];
+
 /// The cipher of one content, at its next record. Not `Clone`: a nonce is used once.
 pub(super) struct RecordCipher {
     cipher: Aes128Gcm,
-    nonce: [u8; 12],
+    nonce: Nonce,
     sequence: u32,
 }
 
@@ -97,17 +100,10 @@ impl RecordCipher {
     }
 
     /// NONCE xor SEQ, or none if there were too many records.
-    fn nonce(&self) -> Option<[u8; 12]> {
-        if self.sequence == MAX_RECORDS {
-            return None;
-        }
-        let mut nonce = self.nonce;
-        let sequence = self.sequence.to_be_bytes();
-        let [.., n0, n1, n2, n3] = &mut nonce;
-        for (byte, counted) in [n0, n1, n2, n3].into_iter().zip(sequence) {
-            *byte ^= counted;
-        }
-        Some(nonce)
+    fn nonce(&self) -> Option<Nonce> {
+        let [first, second, last] = self.nonce;
+        let more = self.sequence != MAX_RECORDS;
+        more.then_some([first, second, last ^ self.sequence])
     }
 
     fn advance(&mut self) {
@@ -136,11 +132,14 @@ fn expand(key: &Keyed, info: &[u8]) -> ComputedTag {
 }
 
 /// The first 16 bytes as a key, which stay where they are erased, and the first 12.
-fn split(tag: &ComputedTag) -> (&[u8; 16], [u8; 12]) {
+fn split(tag: &ComputedTag) -> (&[u8; 16], Nonce) {
     let bytes: &[u8; 32] = tag.as_bytes();
     let [cek @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = bytes;
-    let [nonce @ .., _, _, _, _] = cek;
-    (cek, *nonce)
+    let mut nonce = [0; 3];
+    for (word, bytes) in nonce.iter_mut().zip(cek.as_chunks().0) {
+        *word = u32::from_be_bytes(*bytes);
+    }
+    (cek, nonce)
 }
 
 #[cfg(test)]
@@ -189,9 +188,7 @@ mod tests {
             0xa3, 0x1f,
         ];
         assert_eq!(split(&cek).0, &expected);
-        let nonce = [
-            0x05, 0xcb, 0x3c, 0x82, 0x42, 0x11, 0x28, 0xb2, 0x3c, 0x19, 0xe2, 0x3c,
-        ];
+        let nonce = [0x05cb_3c82, 0x4211_28b2, 0x3c19_e23c];
         assert_eq!(cipher().nonce, nonce);
     }
 
@@ -219,9 +216,8 @@ mod tests {
         let first = cipher.nonce().unwrap();
         cipher.sequence = 0x0102_0304;
         let later = cipher.nonce().unwrap();
-        assert_eq!(first[..8], later[..8]);
-        let difference = [8, 9, 10, 11].map(|at| first[at] ^ later[at]);
-        assert_eq!(difference, [1, 2, 3, 4]);
+        assert_eq!(first[..2], later[..2]);
+        assert_eq!(first[2] ^ later[2], 0x0102_0304);
 
         let mut record = [0; 18];
         cipher.sequence = MAX_RECORDS - 1;

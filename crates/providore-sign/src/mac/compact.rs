@@ -16,6 +16,7 @@ pub(crate) struct Running(Sha256);
 
 impl Keyed {
     /// A key of any length. One that is longer than a block is hashed (RFC 2104 section 2).
+    #[expect(clippy::unnecessary_wraps, reason = "as the library's")]
     pub(crate) fn new(secret: &[u8]) -> Option<Self> {
         let mut block = Zeroizing::new([0; 64]);
         if secret.len() > block.len() {
@@ -49,10 +50,10 @@ impl Keyed {
     }
 
     #[inline(never)]
-    fn pad(&self, running: &mut Running, byte: u8) {
+    fn pad(&self, running: &mut Running, pad: u8) {
         let mut block = self.0.clone();
-        for slot in block.iter_mut() {
-            *slot ^= byte;
+        for byte in block.iter_mut() {
+            *byte ^= pad;
         }
         running.update(&*block);
     }

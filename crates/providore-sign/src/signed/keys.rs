@@ -49,12 +49,9 @@ impl Keys {
     /// # Errors
     /// What the key reports.
     pub fn entity_tag(&self, sha256: &[u8; 32]) -> Result<[u8; 32], KeyError> {
-        let mut key = SharedKey::new(&self.responses);
-        key.begin()?;
         // No signature base begins so.
-        key.update(b"providore/2 etag\0")?;
-        key.update(sha256)?;
-        Ok(*key.finish()?.publish().as_bytes())
+        let tag = self.responses.tag(&[b"providore/2 etag\0", sha256]);
+        Ok(*tag.publish().as_bytes())
     }
 
     /// The tag of a response of which `write` says the pieces.

@@ -112,7 +112,7 @@ const LAST: &str = "\n\"@signature-params\": $";
 
 /// A form in which each dollar sign stands for the next of the values. The text around them in
 /// calls of its own would be half of a device's code of this module.
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 fn write(form: &str, values: &[&str], sink: TextSink<'_>) {
     let mut rest = form;
     for value in values {
@@ -124,7 +124,7 @@ fn write(form: &str, values: &[&str], sink: TextSink<'_>) {
     sink(rest);
 }
 
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 pub(super) fn write_number(number: i64, sink: TextSink<'_>) {
     if number < 0 {
         sink("-");
@@ -134,14 +134,14 @@ pub(super) fn write_number(number: i64, sink: TextSink<'_>) {
     sink(core::str::from_utf8(digits).unwrap_or_default());
 }
 
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 fn write_names(fields: There<'_>, sink: TextSink<'_>) {
     for (name, _) in fields {
         write(" \"$\"", &[name], sink);
     }
 }
 
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 fn write_lines(fields: There<'_>, sink: Sink<'_>) {
     for (name, value) in fields {
         write("\n\"$\": ", &[name], &mut |piece| sink(piece.as_bytes()));

@@ -123,7 +123,7 @@ fn signature(label: &str, ours: &Found<'_, 2>) -> Option<Signature> {
 }
 
 /// Whether all of the values can stand in a signature base.
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 pub(super) fn are_content(mut fields: There<'_>) -> bool {
     fields.all(|(_, value)| is_content(value))
 }
@@ -146,18 +146,20 @@ impl<'a> Rest<'a> {
         self.0 = self.0.and_then(|rest| rest.strip_prefix(piece));
     }
 
-    /// What stands before `end`, behind what is given.
-    fn until(&mut self, before: &str, end: impl Fn(u8) -> bool) -> Option<&'a str> {
+    /// What stands before a byte of such a kind, behind what is given.
+    #[cfg_attr(not(feature = "any-spelling"), inline(never))]
+    fn until(&mut self, before: &str, end: fn(&u8) -> bool) -> Option<&'a str> {
         self.skip(before);
         let rest = self.0?;
-        let (found, rest) = rest.split_at_checked(rest.bytes().position(end)?)?;
+        let at = rest.as_bytes().iter().position(end)?;
+        let (found, rest) = rest.split_at_checked(at)?;
         self.0 = Some(rest);
         Some(found)
     }
 
     /// What stands before the closing quote, behind what is given.
     fn quoted(&mut self, before: &str) -> Option<&'a str> {
-        let found = self.until(before, |byte| byte == b'"')?;
+        let found = self.until(before, |byte| *byte == b'"')?;
         self.skip("\"");
         Some(found)
     }

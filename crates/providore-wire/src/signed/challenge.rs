@@ -32,7 +32,7 @@ impl Challenge {
     }
 
     /// Whether this could be one.
-    #[inline(never)]
+    #[cfg_attr(not(feature = "any-spelling"), inline(never))]
     pub(super) fn check(value: &[u8]) -> Result<(), ParseError> {
         if value.len() < Self::MIN_LEN {
             return Err(ParseError::new(ParseErrorKind::UnexpectedEnd, value.len()));

@@ -113,7 +113,7 @@ impl<'a, const N: usize> Found<'a, N> {
 }
 
 /// Puts a field into its place, for any number of fields: the name of one that is repeated.
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 fn note<'a>(
     names: &[&'static str],
     values: &mut [Option<&'a [u8]>],
@@ -131,14 +131,14 @@ fn note<'a>(
     None
 }
 
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 fn get<'a>(names: &[&str], values: &[Option<&'a [u8]>], name: &str) -> Option<&'a [u8]> {
     let mut pairs = names.iter().zip(values);
     *pairs.find(|(field, _)| **field == name)?.1
 }
 
 /// Fields that a message has.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct There<'a> {
     names: &'a [&'static str],
     values: &'a [Option<&'a [u8]>],
@@ -147,7 +147,7 @@ pub(crate) struct There<'a> {
 impl<'a> Iterator for There<'a> {
     type Item = (&'a str, &'a [u8]);
 
-    #[inline(never)]
+    #[cfg_attr(not(feature = "any-spelling"), inline(never))]
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let (name, names) = self.names.split_first()?;
