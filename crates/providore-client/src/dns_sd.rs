@@ -98,6 +98,8 @@ impl<'b, M: Multicast, E: Entropy> DnsSd<'b, M, E> {
 }
 
 impl<M: Multicast, E: Entropy> Locator for DnsSd<'_, M, E> {
+    const REMEMBERS: bool = true;
+
     async fn next(&mut self) -> Option<&ServerAddress> {
         self.current = None;
         loop {

@@ -45,6 +45,8 @@ impl<'b> Whereabouts<'b> {
 }
 
 impl Locator for Whereabouts<'_> {
+    const REMEMBERS: bool = true;
+
     async fn next(&mut self) -> Option<&ServerAddress> {
         match self {
             Self::Configured(address) => address.next().await,

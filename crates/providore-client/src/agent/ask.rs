@@ -74,7 +74,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// Tells the locator, once, which server was good before the start. A record that cannot be read
     /// costs a search.
     async fn recall_server(&mut self) {
-        if core::mem::replace(&mut self.recalled, true) {
+        if !P::Locator::REMEMBERS || core::mem::replace(&mut self.recalled, true) {
             return;
         }
         let parts = self.platform.parts();
@@ -91,7 +91,8 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// one. One that cannot be kept costs a search after the next start.
     async fn confirm_server(&mut self) {
         let parts = self.platform.parts();
-        if parts.locator.confirm()
+        if P::Locator::REMEMBERS
+            && parts.locator.confirm()
             && let Some(server) = parts.locator.current()
         {
             let address = server.as_str().as_bytes();

@@ -66,11 +66,18 @@ impl FromStr for ServerAddress {
             .ok_or(AddressError::Scheme)?;
         let text = authority.strip_suffix('/').unwrap_or(authority);
         let authority = text.as_bytes();
-        if authority.iter().any(|byte| b"/?#".contains(byte)) {
-            return Err(AddressError::Path);
+        let mut before = b'/';
+        for &byte in authority {
+            match byte {
+                b':' if before == b'/' => return Err(AddressError::Host),
+                b'/' | b'?' | b'#' => return Err(AddressError::Path),
+                b'-' | b'.' | b'_' | b':' | b'[' | b']' | b'%' => {}
+                byte if byte.is_ascii_alphanumeric() => {}
+                _ => return Err(AddressError::Host),
+            }
+            before = byte;
         }
-        let known = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]%".contains(byte);
-        if authority.first().is_none_or(|first| *first == b':') || !authority.iter().all(known) {
+        if authority.is_empty() {
             return Err(AddressError::Host);
         }
         let mut address = Text::new();

@@ -11,6 +11,9 @@ use super::ServerAddress;
     reason = "no Send bound: executors of devices have one thread"
 )]
 pub trait Locator {
+    /// Whether [`confirm`](Self::confirm) may ever want an address kept; if not, none is read.
+    const REMEMBERS: bool = false;
+
     /// Goes on to the next candidate; `None` at the end of a round, after which the next round begins.
     async fn next(&mut self) -> Option<&ServerAddress>;
 
@@ -32,6 +35,8 @@ pub trait Locator {
 }
 
 impl<L: Locator + ?Sized> Locator for &mut L {
+    const REMEMBERS: bool = L::REMEMBERS;
+
     async fn next(&mut self) -> Option<&ServerAddress> {
         (**self).next().await
     }
