@@ -134,7 +134,7 @@ impl<'a> Host<'a> {
     async fn firmware(&mut self) -> Result<(), Failure> {
         let attempt = async |agent: &mut HostAgent<'a>| agent.check_firmware().await;
         let step = self.persist(attempt).await?;
-        self.after_firmware(&step).await
+        self.after_firmware(step).await
     }
 
     async fn secret(&mut self) -> Result<(), Failure> {

@@ -7,7 +7,8 @@ use providore_wire::{FirmwareVersion, Timestamp};
 use super::{Authors, FirmwareFault, Update};
 use crate::{
     AgentError, Body, Clock as _, Device, Error, Event, Exchange, FirmwarePart, FirmwareSlot,
-    FirmwareStep, Head, ImageCheck, Locator as _, Outcome, Parts, Transport as _, TransportError, VerifiedImage,
+    FirmwareStep, Head, ImageCheck, Locator as _, Outcome, Parts, Transport as _, TransportError,
+    VerifiedImage,
     agent::{
         Agent,
         ask::{Approached, Asking, Line, Repetitions, moment},
