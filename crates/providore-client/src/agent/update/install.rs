@@ -20,6 +20,10 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// Asks, and if an author has signed what waits, brings it into the slot and switches to it.
     ///
     /// One function, since the manifest lies in the document buffer and is borrowed to the end.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the manifest is borrowed to the end; parts of it would be futures of their own"
+    )]
     pub(super) async fn install(&mut self, _: &Approached) -> Result<FirmwareStep, AgentError> {
         let Self {
             device,
