@@ -101,6 +101,13 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     }
 
     /// One exchange whose answer fits the document buffer.
+    #[cfg(any(
+        feature = "config-trial",
+        feature = "certificates",
+        feature = "secret-rotation",
+        feature = "server-trusted-firmware",
+        feature = "update"
+    ))]
     pub(super) async fn ask<O: BufferedOperation>(
         &mut self,
         _: &Approached,
