@@ -85,7 +85,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         };
         let mut pending = Pending::of(WrittenReport::of(json));
         line.ask(&mut pending, self.buffers.chunk, document).await?;
-        pending.outcome()
+        pending.into_outcome()
     }
 }
 

@@ -46,7 +46,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let line = Line { device, platform };
         let mut pending = Pending::of(OfferCheck(offered));
         line.ask(&mut pending, chunk, buffers.document).await?;
-        let offer = pending.outcome()?;
+        let offer = pending.into_outcome()?;
         let version = match (offer, offered.as_ref()) {
             (Offer::Described(_), Some(version)) => version,
             (Offer::Bare, Some(version)) if version != device.version() => {
