@@ -346,6 +346,22 @@ impl<'a, 'b, K: MacKey, O> Receiving<'a, 'b, K, O> {
         Ok(self.verifier.update(chunk)?)
     }
 
+    /// Where the next part of the body goes; empty once the buffer is full.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.length..).unwrap_or_default()
+    }
+
+    /// Takes what was written to the beginning of the room, or more than there was room for.
+    pub(crate) fn take(&mut self, length: usize) -> Result<(), Error> {
+        let limit = self.buffer.len() as u64;
+        let end = self.length.saturating_add(length);
+        let part = self.buffer.get(self.length..end);
+        self.length = end;
+        Ok(self
+            .verifier
+            .update(part.ok_or(BodyFault::TooLong { limit })?)?)
+    }
+
     /// The answer, proven, and the operation that it is of.
     pub(crate) fn answer(self) -> Result<(O, SignedAnswer<'a, 'b>), Error> {
         let told = self.told;

@@ -21,6 +21,8 @@ use providore_wire::{Dialect, FirmwareVersion, Timestamp};
 
 use core::hint::black_box;
 
+use crate::board::{self, Records, Script};
+
 #[cfg(feature = "client-firmware")]
 const AUTHOR: &[u8; 65] = include_bytes!("../script/author.bin");
 const NOW: i64 = 1_767_323_045;
@@ -68,7 +70,7 @@ fn agent<'a>(
         transport: Script(black_box(&crate::ANSWERS)),
         locator: FixedAddress::new(black_box("http://192.0.2.1:3000").parse().ok()?),
         slot: Flash { used: 0 },
-        storage: Records { config, length: 0 },
+        storage: Records::new(config),
         clock: Still,
         entropy: Counting(0),
     };
@@ -105,12 +107,10 @@ fn ready<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
     }
 }
 
-/// The server.
-struct Script<'s>(&'s [&'static [u8]]);
+/// What came back.
+pub(crate) struct Said(&'static [u8]);
 
-struct Said(&'static [u8]);
-
-struct Rest(&'static [u8]);
+pub(crate) struct Rest(&'static [u8]);
 
 impl Transport for Script<'_> {
     type Head<'t>
@@ -129,10 +129,7 @@ impl Transport for Script<'_> {
     ) -> Result<Answer<Said, Rest>, TransportError> {
         black_box((request.method(), request.target()));
         black_box((request.lines(), request.body()));
-        let lost = TransportError::unreachable;
-        let (first, rest) = self.0.split_first().ok_or(lost())?;
-        self.0 = rest;
-        let (head, body) = crate::parts(first).ok_or(lost())?;
+        let (head, body) = self.answer().ok_or(TransportError::unreachable())?;
         Ok(Answer {
             head: Said(head),
             body: Rest(body),
@@ -142,10 +139,7 @@ impl Transport for Script<'_> {
 
 impl Head for Said {
     fn status(&self) -> u16 {
-        let digits = self.0.get(9..12).unwrap_or_default();
-        digits.iter().fold(0, |status: u16, digit| {
-            status.wrapping_mul(10).wrapping_add(u16::from(digit & 15))
-        })
+        board::status(self.0)
     }
 
     fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
@@ -155,13 +149,7 @@ impl Head for Said {
 
 impl Body for Rest {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TransportError> {
-        let length = buffer.len().min(self.0.len());
-        let (read, rest) = self.0.split_at_checked(length).unwrap_or_default();
-        for (slot, byte) in buffer.iter_mut().zip(read) {
-            *slot = *byte;
-        }
-        self.0 = rest;
-        Ok(length)
+        Ok(board::read(&mut self.0, buffer))
     }
 }
 
@@ -210,33 +198,17 @@ impl FirmwareSlot for Flash {
     }
 }
 
-struct Records<'c> {
-    config: &'c mut [u8],
-    length: usize,
-}
-
 impl Storage for Records<'_> {
     async fn load<'b>(
         &mut self,
         record: Record,
         buffer: &'b mut [u8],
     ) -> Result<Option<&'b [u8]>, StoreError> {
-        if record != Record::Config || self.length == 0 {
-            return Ok(None);
-        }
-        for (slot, byte) in buffer.iter_mut().zip(self.config.iter()) {
-            *slot = *byte;
-        }
-        Ok(buffer.get(..self.length))
+        Ok(Records::read(self, record == Record::Config, buffer))
     }
 
     async fn store(&mut self, record: Record, content: &[u8]) -> Result<(), StoreError> {
-        if record == Record::Config {
-            for (slot, byte) in self.config.iter_mut().zip(content) {
-                *slot = *byte;
-            }
-            self.length = content.len();
-        }
+        self.write(record == Record::Config, content);
         Ok(())
     }
 

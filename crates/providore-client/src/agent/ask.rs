@@ -101,6 +101,13 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     }
 
     /// One exchange whose answer fits the document buffer.
+    #[cfg(any(
+        feature = "config-trial",
+        feature = "certificates",
+        feature = "secret-rotation",
+        feature = "server-trusted-firmware",
+        feature = "update"
+    ))]
     pub(super) async fn ask<O: BufferedOperation>(
         &mut self,
         _: &Approached,
@@ -113,7 +120,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             platform: &mut self.platform,
         };
         line.ask(&mut pending, chunk, document).await?;
-        pending.outcome()
+        pending.into_outcome()
     }
 }
 
@@ -149,10 +156,15 @@ impl<K: MacKey, P: Parts> Line<'_, K, P> {
                 opened => opened?,
             };
             let mut receiving = opened.into_buffer((), document);
-            drain(&mut answer.body, chunk, async |part| {
-                Ok(receiving.chunk(part)?)
-            })
-            .await?;
+            loop {
+                let room = receiving.room();
+                // Only a body that is too long has anything to say in a full buffer.
+                let room = if room.is_empty() { &mut *chunk } else { room };
+                match answer.body.read(room).await? {
+                    0 => break,
+                    length => receiving.take(length)?,
+                }
+            }
             let ((), proven) = receiving.answer()?;
             pending.conclude(proven);
             return Ok(());
@@ -175,7 +187,16 @@ impl<'b, O: BufferedOperation> Pending<'b, O> {
     }
 
     /// What came of it, after [`Line::ask`] ended well.
-    pub(super) fn outcome(self) -> Result<O::Outcome<'b>, AgentError> {
+    pub(super) fn outcome(&self) -> Result<&O::Outcome<'b>, AgentError> {
+        match &self.outcome {
+            Some(Ok(outcome)) => Ok(outcome),
+            Some(Err(error)) => Err((*error).into()),
+            None => Err(Error::NotInDialect.into()),
+        }
+    }
+
+    /// The same, taken out.
+    pub(super) fn into_outcome(self) -> Result<O::Outcome<'b>, AgentError> {
         Ok(self.outcome.ok_or(Error::NotInDialect)??)
     }
 }
@@ -233,21 +254,6 @@ impl Question for Asking<'_> {
 
     fn is_secret(&self) -> bool {
         self.0.is_secret()
-    }
-}
-
-/// Reads a body to its end, part by part.
-pub(super) async fn drain(
-    body: &mut impl Body,
-    buffer: &mut [u8],
-    mut take: impl AsyncFnMut(&[u8]) -> Result<(), AgentError>,
-) -> Result<(), AgentError> {
-    loop {
-        let length = body.read(buffer).await?;
-        match buffer.get(..length) {
-            Some(part) if length > 0 => take(part).await?,
-            _ => return Ok(()),
-        }
     }
 }
 

@@ -7,8 +7,7 @@ use super::{
     ask::{Approached, Line, Pending},
 };
 use crate::{
-    BodyFault, Config, ConfigOutcome, EntityTag, Error, Outcome, Parts, Record, Report,
-    Storage as _, Subject,
+    BodyFault, Config, ConfigOutcome, Error, Outcome, Parts, Record, Report, Storage as _, Subject,
 };
 
 /// What became of the configuration.
@@ -48,9 +47,8 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     }
 
     async fn fetch_config(&mut self, _: &Approached) -> Result<ConfigStep, AgentError> {
-        let tag = self.tag.take();
         let mut operation = Config::new();
-        if let Some(tag) = &tag {
+        if let Some(tag) = &self.tag {
             operation = operation.unless(tag);
         }
         if let Some(check) = self.settings.config_check {
@@ -64,7 +62,6 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let mut pending = Pending::of(operation);
         line.ask(&mut pending, chunk, document).await?;
         let ConfigOutcome::Current(config) = pending.outcome()? else {
-            self.tag = tag;
             self.say(&Event::ConfigKept);
             return Ok(ConfigStep::Kept);
         };
@@ -72,13 +69,16 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         #[cfg(feature = "config-trial")]
         if self.settings.config_trial.is_some() {
             let step = super::config_trial::offer(storage, config.bytes()).await;
-            let (length, tag) = (config.bytes().len(), config.tag().cloned());
             let step = step.map_err(AgentError::Storage)?;
-            return Ok(self.follow(step, length, tag));
+            // Only what is in use, or about to be, may be named as "what we have".
+            let tag = config.tag().filter(|_| step != ConfigStep::Skipped);
+            let (length, tag) = (config.bytes().len(), tag.cloned());
+            self.tag = tag;
+            return Ok(self.follow(step, length));
         }
         // A stored configuration that cannot be read, or is longer, is not the same.
         let stored = storage.load(Record::Config, chunk).await;
-        let (bytes, tag) = (config.bytes(), config.tag().cloned());
+        let bytes = config.bytes();
         let kept = matches!(stored, Ok(Some(stored)) if stored == bytes);
         let length = bytes.len();
         if !kept {
@@ -90,13 +90,12 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         } else {
             ConfigStep::Stored
         };
-        Ok(self.follow(step, length, tag))
+        self.tag = config.tag().cloned();
+        Ok(self.follow(step, length))
     }
 
     /// Tells what became of the configuration that the server has.
-    fn follow(&mut self, step: ConfigStep, length: usize, tag: Option<EntityTag>) -> ConfigStep {
-        // Only what is in use, or about to be, may be named as "what we have".
-        self.tag = tag.filter(|_| step != ConfigStep::Skipped);
+    fn follow(&mut self, step: ConfigStep, length: usize) -> ConfigStep {
         self.say(&match step {
             ConfigStep::Kept => Event::ConfigKept,
             ConfigStep::Skipped => Event::ConfigSkipped,

@@ -23,6 +23,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         self.settle(outcome).await
     }
 
+    #[cfg(any(feature = "config-trial", feature = "server-trusted-firmware"))]
     /// Tells it if the server may be asked right now: a report is not worth a wait.
     pub(super) async fn tell_if_free(&mut self, report: Report<'_>) {
         if self.device.session().is_none() {
@@ -84,7 +85,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         };
         let mut pending = Pending::of(WrittenReport::of(json));
         line.ask(&mut pending, self.buffers.chunk, document).await?;
-        pending.outcome()
+        pending.into_outcome()
     }
 }
 

@@ -46,7 +46,7 @@ impl UpdateState {
             record: [0; Self::LEN],
         };
         state.put(0, MAGIC);
-        state.record[MAGIC.len()] = FORMAT;
+        state.record[FORMAT_AT] = FORMAT;
         state.seal();
         state
     }
@@ -91,7 +91,7 @@ impl UpdateState {
         if self.record.last_chunk() != Some(&checksum(&self.record)) {
             return Err(UpdateStateError::Checksum);
         }
-        if self.record[MAGIC.len()] != FORMAT {
+        if self.record[FORMAT_AT] != FORMAT {
             return Err(UpdateStateError::Format);
         }
         // One way to write it, so that there is one way to read it.
@@ -271,6 +271,7 @@ const FORMAT: u8 = 1;
 const CHECKSUM_LEN: usize = 8;
 
 // Where it stands, as above.
+const FORMAT_AT: usize = 4;
 const PHASE: usize = 5;
 const BOOTS: usize = 6;
 const TRIES: usize = 7;

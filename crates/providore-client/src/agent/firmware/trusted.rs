@@ -5,12 +5,12 @@ use providore_wire::FirmwareVersion;
 
 use super::super::{
     Agent, AgentError, Event, FirmwareStep,
-    ask::{Approached, Repetitions, drain, moment},
+    ask::{Approached, Repetitions, moment},
 };
 use crate::{
-    Clock as _, Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome, FirmwareSlot as _,
-    Locator as _, Outcome, Parts, Record, Report, Storage as _, Subject, Transport as _,
-    VerifiedImage,
+    Body, Clock as _, Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome,
+    FirmwareSlot as _, Locator as _, Outcome, Parts, Record, Report, Storage as _, Subject,
+    Transport as _, VerifiedImage,
 };
 
 impl<K: MacKey, P: Parts> Agent<'_, K, P> {
@@ -135,6 +135,21 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             })
             .await?;
             return Ok(receiving.finish()?);
+        }
+    }
+}
+
+/// Reads a body to its end, part by part.
+async fn drain(
+    body: &mut impl Body,
+    buffer: &mut [u8],
+    mut take: impl AsyncFnMut(&[u8]) -> Result<(), AgentError>,
+) -> Result<(), AgentError> {
+    loop {
+        let length = body.read(buffer).await?;
+        match buffer.get(..length) {
+            Some(part) if length > 0 => take(part).await?,
+            _ => return Ok(()),
         }
     }
 }

@@ -20,6 +20,10 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// Asks, and if an author has signed what waits, brings it into the slot and switches to it.
     ///
     /// One function, since the manifest lies in the document buffer and is borrowed to the end.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the manifest is borrowed to the end; parts of it would be futures of their own"
+    )]
     pub(super) async fn install(&mut self, _: &Approached) -> Result<FirmwareStep, AgentError> {
         let Self {
             device,
@@ -42,7 +46,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let line = Line { device, platform };
         let mut pending = Pending::of(OfferCheck(offered));
         line.ask(&mut pending, chunk, buffers.document).await?;
-        let offer = pending.outcome()?;
+        let offer = pending.into_outcome()?;
         let version = match (offer, offered.as_ref()) {
             (Offer::Described(_), Some(version)) => version,
             (Offer::Bare, Some(version)) if version != device.version() => {
