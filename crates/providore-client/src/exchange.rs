@@ -359,7 +359,7 @@ impl<'a, 'b, K: MacKey, O> Receiving<'a, 'b, K, O> {
         self.length = end;
         Ok(self
             .verifier
-            .update(part.ok_or(BodyFault::TooLong { limit })?)?)
+            .update(part.ok_or(BodyFault::too_long(limit))?)?)
     }
 
     /// The answer, proven, and the operation that it is of.
