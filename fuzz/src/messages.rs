@@ -114,6 +114,8 @@ fn deserved(head: &RequestHead<'_>, body: &[u8]) -> Result<(), Refusal> {
     if (0..=i64::from(u32::MAX)).contains(&window_s) {
         Ok(())
     } else {
+        let most = if window_s < 0 { i32::MIN } else { i32::MAX };
+        let window_s = i32::try_from(window_s).unwrap_or(most);
         Err(Refusal::Window { window_s })
     }
 }

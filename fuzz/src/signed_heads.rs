@@ -225,15 +225,24 @@ fn deserved(head: &RequestHead<'_>, body: &[u8]) -> Result<(), Refusal> {
         Claimed::Window { created, expires } => {
             let window_s = expires.seconds_since(*created);
             if !(0..=i64::from(RequestPolicy::MAX_WINDOW_S)).contains(&window_s) {
-                return Err(Refusal::Window { window_s });
+                return Err(Refusal::Window {
+                    window_s: told(window_s),
+                });
             }
             // In the first seconds of time nobody can have been up long.
             match started(*created).saturating_add(30).seconds_since(*created) {
-                before_s @ 0.. => Err(Refusal::BeforeStart { before_s }),
+                before_s @ 0.. => Err(Refusal::BeforeStart {
+                    before_s: told(before_s),
+                }),
                 _ => Ok(()),
             }
         }
     }
+}
+
+/// A span of time as a refusal tells it.
+fn told(span: i64) -> i32 {
+    i32::try_from(span).unwrap_or(if span < 0 { i32::MIN } else { i32::MAX })
 }
 
 fn sha256(body: &[u8]) -> [u8; 32] {

@@ -167,9 +167,9 @@ pub fn challenge(data: &[u8]) {
         return;
     };
     let random = [*r0, *r1, *r2, *r3, *r4, *r5, *r6, *r7];
-    let age_s = i64::from(age_s.cast_signed());
+    let age_s = i32::from(age_s.cast_signed());
     let issued = CHALLENGES.issue(now, random).expect("issues");
-    let verdict = CHALLENGES.check(&issued, now.saturating_add(age_s));
+    let verdict = CHALLENGES.check(&issued, now.saturating_add(age_s.into()));
     match age_s {
         0..=60 => assert_eq!(verdict, Ok(now)),
         _ => assert_eq!(verdict, Err(Refusal::OldChallenge { age_s })),

@@ -318,7 +318,7 @@ fn parsed(target: &str) -> Result<Target<'_>, KeyError> {
     Ok(Target::parse(target)?)
 }
 
-const UNSPOKEN: KeyError = KeyError::Hardware("this version does not speak the dialect");
+const UNSPOKEN: KeyError = KeyError::Hardware(&"this version does not speak the dialect");
 
 #[cfg(feature = "secret-rotation")]
-const NO_ROTATION: KeyError = KeyError::Hardware("the dialect has no way to replace a secret");
+const NO_ROTATION: KeyError = KeyError::Hardware(&"the dialect has no way to replace a secret");

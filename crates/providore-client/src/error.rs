@@ -1,5 +1,7 @@
 //! Why an operation did not end in a proof.
 
+use core::num::NonZeroU32;
+
 use providore_sign::{KeyError, Refusal, content_coding::DecodeError};
 use providore_wire::{original, signed};
 
@@ -26,7 +28,7 @@ pub enum Error {
         /// The status that it claims.
         status: u16,
         /// Seconds that it asks to wait, unbounded; [`crate::RetryPolicy`] holds it.
-        retry_after_s: Option<u32>,
+        retry_after_s: Option<NonZeroU32>,
         /// Whether it is a 401 with a challenge, which the device has noted: asked again now, once,
         /// the question is signed over that.
         challenged: bool,
@@ -43,7 +45,7 @@ pub enum Error {
         /// The status.
         status: u16,
         /// Seconds that it asks to wait, unbounded; [`crate::RetryPolicy`] holds it.
-        retry_after_s: Option<u32>,
+        retry_after_s: Option<NonZeroU32>,
     },
     /// A signed answer whose body is not of the kind that was asked for: a spliced answer, or a
     /// fault of the server.
@@ -65,9 +67,14 @@ impl Error {
     #[must_use]
     pub const fn retry_after_s(&self) -> Option<u32> {
         match self {
-            Self::Unsigned { retry_after_s, .. } | Self::Declined { retry_after_s, .. } => {
-                *retry_after_s
+            Self::Unsigned {
+                retry_after_s: Some(seconds),
+                ..
             }
+            | Self::Declined {
+                retry_after_s: Some(seconds),
+                ..
+            } => Some(seconds.get()),
             _ => None,
         }
     }
@@ -141,8 +148,8 @@ pub enum BodyFault {
     /// Longer than the caller's buffer or the largest image.
     #[error("body over the limit of {limit} bytes")]
     TooLong {
-        /// The limit in bytes.
-        limit: u64,
+        /// The limit in bytes, `u32::MAX` if it is beyond that.
+        limit: u32,
     },
     /// A body where the status allows none.
     #[error("body where none is allowed")]
@@ -187,7 +194,23 @@ pub enum BodyFault {
     /// The image is shorter than any image of this hardware.
     #[error("image under {limit} bytes")]
     ImageTooShort {
-        /// The limit in bytes.
-        limit: u64,
+        /// The limit in bytes, `u32::MAX` if it is beyond that.
+        limit: u32,
     },
+}
+
+impl BodyFault {
+    /// Longer than this.
+    pub(crate) fn too_long(limit: u64) -> Self {
+        Self::TooLong {
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Shorter than this.
+    pub(crate) fn image_too_short(limit: u64) -> Self {
+        Self::ImageTooShort {
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        }
+    }
 }

@@ -340,7 +340,7 @@ impl<'a, 'b, K: MacKey, O> Receiving<'a, 'b, K, O> {
         let limit = self.buffer.len() as u64;
         self.buffer
             .get_mut(self.length..end)
-            .ok_or(BodyFault::TooLong { limit })?
+            .ok_or(BodyFault::too_long(limit))?
             .copy_from_slice(chunk);
         self.length = end;
         Ok(self.verifier.update(chunk)?)
@@ -359,7 +359,7 @@ impl<'a, 'b, K: MacKey, O> Receiving<'a, 'b, K, O> {
         self.length = end;
         Ok(self
             .verifier
-            .update(part.ok_or(BodyFault::TooLong { limit })?)?)
+            .update(part.ok_or(BodyFault::too_long(limit))?)?)
     }
 
     /// The answer, proven, and the operation that it is of.

@@ -1,5 +1,7 @@
 //! The head of an answer, and the header fields that operations look at.
 
+use core::num::NonZeroU32;
+
 use providore_sign::content_coding;
 use providore_wire::{Text, Timestamp, signed::ResponseHead};
 
@@ -60,7 +62,7 @@ impl Head for BorrowedHead<'_> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Told<'h> {
     pub(crate) status: u16,
-    pub(crate) retry_after_s: Option<u32>,
+    pub(crate) retry_after_s: Option<NonZeroU32>,
     pub(crate) etag: Option<&'h [u8]>,
     pub(crate) location: Option<&'h [u8]>,
     pub(crate) content_type: Option<&'h [u8]>,

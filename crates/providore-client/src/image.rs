@@ -55,16 +55,12 @@ impl ImageCheck {
 
     /// Looks at what a manifest says.
     #[cfg(feature = "update")]
-    pub(crate) const fn check_length(&self, length: u64) -> Result<(), BodyFault> {
+    pub(crate) fn check_length(&self, length: u64) -> Result<(), BodyFault> {
         if length > self.max_len {
-            return Err(BodyFault::TooLong {
-                limit: self.max_len,
-            });
+            return Err(BodyFault::too_long(self.max_len));
         }
         if length < self.min_len {
-            return Err(BodyFault::ImageTooShort {
-                limit: self.min_len,
-            });
+            return Err(BodyFault::image_too_short(self.min_len));
         }
         Ok(())
     }
@@ -143,8 +139,7 @@ impl<'a, K: MacKey> ReceivingImage<'a, K> {
         let start = usize::try_from(self.length).unwrap_or(usize::MAX);
         self.length = self.length.saturating_add(chunk.len() as u64);
         if self.length > self.check.max_len {
-            let limit = self.check.max_len;
-            return Err(BodyFault::TooLong { limit }.into());
+            return Err(BodyFault::too_long(self.check.max_len).into());
         }
         let free = self.opening.get_mut(start..).unwrap_or_default();
         for (slot, byte) in free.iter_mut().zip(chunk) {
@@ -171,7 +166,7 @@ impl<'a, K: MacKey> ReceivingImage<'a, K> {
             .is_none_or(|check| check(opening, &self.version));
         let (created, _) = self.verifier.finish()?;
         if short {
-            return Err(BodyFault::ImageTooShort { limit: min_len }.into());
+            return Err(BodyFault::image_too_short(min_len).into());
         }
         if !judged {
             return Err(BodyFault::CheckedOut.into());

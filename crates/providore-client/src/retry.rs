@@ -3,6 +3,8 @@
 #[cfg(feature = "any-spelling")]
 mod date;
 
+use core::num::NonZeroU32;
+
 use providore_wire::Timestamp;
 
 /// Randomness: it makes the nonces of requests, and spreads devices in time.
@@ -96,11 +98,15 @@ pub(crate) fn below(bound: u64, entropy: &mut (impl Entropy + ?Sized)) -> u64 {
     bound.saturating_mul(u64::from(entropy.next_u32())) >> 32
 }
 
-/// What `Retry-After` (RFC 9110 section 10.2.3) says, in seconds from now; `None` if it is not
-/// there or not readable, or a date while nobody knows the time. A device without the feature
+/// What `Retry-After` (RFC 9110 section 10.2.3) says, in seconds from now, at least one; `None` if it
+/// is not there or not readable, or a date while nobody knows the time. A device without the feature
 /// `any-spelling` reads seconds alone, as a providore server writes them.
-pub(crate) fn after(value: Option<&[u8]>, now: Option<Timestamp>) -> Option<u32> {
-    let value = value?;
+pub(crate) fn after(value: Option<&[u8]>, now: Option<Timestamp>) -> Option<NonZeroU32> {
+    let seconds = seconds(value?, now)?;
+    Some(NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN))
+}
+
+fn seconds(value: &[u8], now: Option<Timestamp>) -> Option<u32> {
     if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
         return number(value, u32::MAX);
     }
@@ -135,12 +141,13 @@ mod tests {
             fields: &fields,
         };
         let value = head.field("retry-after");
-        assert_eq!(after(value, Some(now)), expected, "{value:?}");
+        let seconds = after(value, Some(now)).map(NonZeroU32::get);
+        assert_eq!(seconds, expected, "{value:?}");
     }
 
     #[test]
     fn seconds_are_read() {
-        check("0", Some(0));
+        check("0", Some(1));
         check(" 120 ", Some(120));
     }
 
@@ -148,7 +155,7 @@ mod tests {
     #[cfg(feature = "any-spelling")]
     fn dates_are_read() {
         check("Sun, 06 Nov 1994 08:50:37 GMT", Some(60));
-        check("Sun, 06 Nov 1994 08:00:00 GMT", Some(0));
+        check("Sun, 06 Nov 1994 08:00:00 GMT", Some(1));
         check("Tue, 29 Feb 2000 00:00:00 GMT", Some(167_670_623));
         check("Mon, 01 Mar 2100 23:59:59 GMT", Some(3_323_517_022));
         check("Fri, 31 Dec 9999 23:59:59 GMT", Some(u32::MAX));

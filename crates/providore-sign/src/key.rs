@@ -70,9 +70,10 @@ pub enum KeyError {
     /// `update` or `finish` without `begin`.
     #[error("no computation was begun")]
     NotStarted,
-    /// The hardware that holds the key reported a fault, named by its driver.
+    /// The hardware that holds the key reported a fault, named by its driver: `Hardware(&"busy")`.
+    /// The reference keeps errors short.
     #[error("key hardware: {0}")]
-    Hardware(&'static str),
+    Hardware(&'static &'static str),
 }
 
 /// A tag that was computed here and not sent yet: secret, since who reads it can forge the message.

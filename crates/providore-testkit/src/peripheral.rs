@@ -27,7 +27,7 @@ struct Running {
 
 impl PeripheralKey {
     /// The fault that [`Self::fail_after`] arms.
-    pub const BUSY: KeyError = KeyError::Hardware("busy");
+    pub const BUSY: KeyError = KeyError::Hardware(&"busy");
 
     /// A peripheral with this secret burnt in.
     #[must_use]

@@ -146,9 +146,7 @@ fn a_window_of_73_years_is_refused_however_well_it_is_signed() {
     for vector in original().requests {
         let outcome = verdict(&vector, true, &RequestPolicy::default());
         if deviation(REQUEST_DEVIATIONS, &vector.server, &vector.name).is_none() {
-            assert!(
-                matches!(outcome, Err(Refusal::Window { window_s }) if window_s > 2_300_000_000)
-            );
+            assert!(outcome == Err(Refusal::Window { window_s: i32::MAX }));
         } else {
             assert!(outcome.is_err());
         }

@@ -3,18 +3,25 @@
 /// A parse failure: the kind of fault and the byte at which it was noticed.
 ///
 /// The offset counts from the start of the value that was handed to the parser (a header value,
-/// a request target), never from the start of the message.
+/// a request target), never from the start of the message. Beyond 65,535 it is 65,535: what is parsed
+/// here is shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
 pub struct ParseError {
     kind: ParseErrorKind,
-    offset: usize,
+    offset: u16,
 }
 
 impl ParseError {
     /// For parsers built on this crate.
     #[must_use]
     pub const fn new(kind: ParseErrorKind, offset: usize) -> Self {
+        let [low, high, ..] = offset.to_le_bytes();
+        let offset = if offset > 0xffff {
+            u16::MAX
+        } else {
+            u16::from_le_bytes([low, high])
+        };
         Self { kind, offset }
     }
 
@@ -27,7 +34,7 @@ impl ParseError {
     /// The byte at which it was noticed, counted from the start of the parsed value.
     #[must_use]
     pub const fn offset(&self) -> usize {
-        self.offset
+        self.offset as usize
     }
 }
 

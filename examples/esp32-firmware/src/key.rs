@@ -68,12 +68,12 @@ impl FuseKey {
 
 impl MacKey for FuseKey {
     fn begin(&mut self) -> Result<(), KeyError> {
-        let key = key_id(self.block).ok_or(KeyError::Hardware("no such block of fuses"))?;
+        let key = key_id(self.block).ok_or(KeyError::Hardware(&"no such block of fuses"))?;
         self.running = false;
         self.hmac.init();
         // Says so if the fuses are not burned, or for something else.
         nb::block!(self.hmac.configure(HmacPurpose::ToUser, key))
-            .map_err(|_| KeyError::Hardware("the fuses hold no key for HMAC"))?;
+            .map_err(|_| KeyError::Hardware(&"the fuses hold no key for HMAC"))?;
         self.running = true;
         Ok(())
     }

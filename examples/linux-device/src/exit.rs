@@ -98,8 +98,7 @@ impl From<AgentError> for Failure {
 
 fn code_of(error: &AgentError) -> u8 {
     match error {
-        AgentError::Answer(Error::Key(_))
-        | AgentError::ClockNotSet
+        AgentError::Answer(Error::Key(_) | Error::ClockNotSet)
         | AgentError::Slot(_)
         | AgentError::Storage(_)
         | AgentError::Certificate(CertificateFault::Key(_) | CertificateFault::Request(_)) => LOCAL,

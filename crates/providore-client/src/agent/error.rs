@@ -6,9 +6,6 @@ use crate::{Error, StoreError, TransportError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
-    /// The clock has not been set, so that nothing can be signed. Only in the `Original` dialect.
-    #[error("the clock is not set")]
-    ClockNotSet,
     /// The locator knows no server.
     #[error("no server was found")]
     NoServer,
@@ -19,8 +16,9 @@ pub enum AgentError {
     /// No answer arrived, or not all of it.
     #[error("the server was not heard")]
     Transport(#[from] TransportError),
-    /// An answer arrived and does not count.
-    #[error("the answer does not count")]
+    /// No question was asked, as without a clock in the `Original` dialect
+    /// ([`Error::ClockNotSet`]), or an answer arrived and does not count.
+    #[error("no answer that counts")]
     Answer(#[source] Error),
     /// A record was not read or written.
     #[error("a record could not be kept")]
@@ -39,7 +37,7 @@ pub enum AgentError {
 }
 
 impl AgentError {
-    /// The answer's error, if an answer arrived.
+    /// Why there is no answer that counts, if that is what failed.
     #[must_use]
     pub const fn answer(&self) -> Option<&Error> {
         match self {
@@ -56,7 +54,7 @@ impl AgentError {
             Self::Firmware(_) => true,
             Self::Answer(error) => !matches!(
                 error,
-                Error::Key(_) | Error::NotInDialect | Error::Declined { .. }
+                Error::Key(_) | Error::ClockNotSet | Error::NotInDialect | Error::Declined { .. }
             ),
             _ => false,
         }
@@ -65,9 +63,6 @@ impl AgentError {
 
 impl From<Error> for AgentError {
     fn from(error: Error) -> Self {
-        match error {
-            Error::ClockNotSet => Self::ClockNotSet,
-            error => Self::Answer(error),
-        }
+        Self::Answer(error)
     }
 }

@@ -78,7 +78,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     ) -> Result<(), AgentError> {
         let limit = self.buffers.document.len() as u64;
         let parts = written.and_then(|end| self.buffers.document.split_at_mut_checked(end));
-        let (json, document) = parts.ok_or(Error::Body(BodyFault::TooLong { limit }))?;
+        let (json, document) = parts.ok_or(Error::Body(BodyFault::too_long(limit)))?;
         let line = Line {
             device: &mut self.device,
             platform: &mut self.platform,

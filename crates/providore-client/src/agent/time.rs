@@ -4,14 +4,14 @@ use providore_sign::MacKey;
 use providore_wire::Timestamp;
 
 use super::{Agent, AgentError};
-use crate::{Clock as _, Parts, TimeCheck};
+use crate::{Clock as _, Error, Parts, TimeCheck};
 
 impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     /// What time it is.
     pub(super) fn time(&mut self) -> Result<Timestamp, AgentError> {
         let clock = self.platform.parts().clock.now();
         let time = self.device.server_time().now(clock);
-        time.ok_or(AgentError::ClockNotSet)
+        time.ok_or(AgentError::Answer(Error::ClockNotSet))
     }
 
     /// What time it is, for a step that needs to know it: asked for, if no answer has told it.

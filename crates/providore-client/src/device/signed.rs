@@ -277,7 +277,7 @@ impl<'h> Lines<'h> {
         if names.any(|known| known.eq_ignore_ascii_case(name)) {
             let pushed = self.fields.push((name, value));
             pushed.map_err(|_| HeadError::Field {
-                name: "signature",
+                name: &"signature",
                 cause: ParseError::new(ParseErrorKind::TooLong, 0),
             })?;
         }

@@ -294,7 +294,7 @@ fn without_a_clock_nothing_is_signed() {
     platform.clock = MemoryClock::unset();
     let story = async |agent: &mut Agent<'_, _, MemoryPlatform>| {
         let error = agent.check_config().await.unwrap_err();
-        assert!(matches!(error, AgentError::ClockNotSet));
+        assert!(matches!(error, AgentError::Answer(Error::ClockNotSet)));
     };
     check(platform, story, &["Server"]);
 }

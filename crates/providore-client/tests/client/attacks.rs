@@ -1,5 +1,7 @@
 //! What somebody on the way can do to an answer, and what comes of it.
 
+use core::num::NonZeroU32;
+
 use crate::support::{Reply, SECRET, at, device, moment, receive};
 use providore_client::{
     BodyFault, BorrowedHead, CertificateRequest, Config, Device, EntityTag, Error, Exchange,
@@ -113,7 +115,7 @@ fn statuses_from_a_stranger_are_hints() {
     for status in [200, 204, 302, 304, 401, 404, 429, 500] {
         let unsigned = Error::Unsigned {
             status,
-            retry_after_s: Some(7),
+            retry_after_s: NonZeroU32::new(7),
             challenged: false,
         };
         let reply = Reply::unsigned(status, b"{}").with("Retry-After", "7");

@@ -1,5 +1,7 @@
 //! What somebody on the way can do to an answer of the `Signed` dialect, and what comes of it.
 
+use core::num::NonZeroU32;
+
 use crate::{
     signed_support::{
         DEVICE, Delivered, NEXT, SECRET, Server, deliver, device, encrypted, exchange, moment,
@@ -122,7 +124,7 @@ fn statuses_from_a_stranger_are_hints() {
     for status in [200, 204, 302, 304, 401, 403, 404, 429, 500] {
         let unsigned = Error::Unsigned {
             status,
-            retry_after_s: Some(7),
+            retry_after_s: NonZeroU32::new(7),
             challenged: false,
         };
         let reply = Reply::unsigned(status, b"{}").with("Retry-After", "7");
@@ -241,7 +243,7 @@ fn a_field_that_nobody_signed_does_not_count() {
     // Added on the way: all fields of the profile have to be covered.
     let not_covered = |component| Error::Head(signed::HeadError::NotCovered { component }.into());
     let retry = |reply: &mut Reply| reply.fields.push(("retry-after".into(), b"1".to_vec()));
-    check_changed(retry, not_covered("retry-after"));
+    check_changed(retry, not_covered(&"retry-after"));
     let other = |request: &Delivered| {
         let offer = plain(302, b"").with("location", "/firmware?version=2");
         Server::new()
@@ -290,7 +292,7 @@ fn a_status_that_was_not_asked_for() {
     for status in [100, 201, 204, 206, 304, 404, 503] {
         let declined = Error::Declined {
             status,
-            retry_after_s: Some(9),
+            retry_after_s: NonZeroU32::new(9),
         };
         let reply = || plain(status, b"").with("retry-after", "9");
         check_config(|request| Server::new().sign(request, reply()), declined);

@@ -174,20 +174,20 @@ impl<'a> VerifiedManifest<'a> {
         }
         if contents.sequence() <= installed.sequence {
             return Err(Refusal::NotNewer {
-                installed: installed.sequence,
-                offered: contents.sequence(),
+                installed: saturated(installed.sequence),
+                offered: saturated(contents.sequence()),
             });
         }
         if contents.minimum_sequence() > installed.sequence {
             return Err(Refusal::NeedsIntermediate {
-                installed: installed.sequence,
-                minimum: contents.minimum_sequence(),
+                installed: saturated(installed.sequence),
+                minimum: saturated(contents.minimum_sequence()),
             });
         }
         if contents.image_len() > installed.slot_len {
             return Err(Refusal::TooLarge {
-                image: contents.image_len(),
-                slot: installed.slot_len,
+                image: saturated(contents.image_len()),
+                slot: saturated(installed.slot_len),
             });
         }
         Ok(AdmittedManifest(self))
@@ -219,7 +219,8 @@ impl<'d> Installed<'d> {
     }
 }
 
-/// Why a device does not install what a trusted author has signed.
+/// Why a device does not install what a trusted author has signed. Numbers over 2³² - 1 are told as
+/// that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -230,26 +231,31 @@ pub enum Refusal {
     #[error("release {offered} is not newer than release {installed}, which is installed")]
     NotNewer {
         /// What the device has.
-        installed: u64,
+        installed: u32,
         /// What the manifest is for.
-        offered: u64,
+        offered: u32,
     },
     /// Another release has to be installed before.
     #[error("release {installed} has to be upgraded to release {minimum} or a later one first")]
     NeedsIntermediate {
         /// What the device has.
-        installed: u64,
+        installed: u32,
         /// What it needs.
-        minimum: u64,
+        minimum: u32,
     },
     /// The image is larger than its slot.
     #[error("the image has {image} bytes, the slot {slot}")]
     TooLarge {
         /// Length of the image.
-        image: u64,
+        image: u32,
         /// Length of the slot.
-        slot: u64,
+        slot: u32,
     },
+}
+
+#[inline(never)] // Six callers.
+fn saturated(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// What this device may install; only [`VerifiedManifest::admit`] makes one.

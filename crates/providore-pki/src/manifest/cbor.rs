@@ -23,13 +23,13 @@ pub(super) enum Major {
 /// is handed from call to call.
 pub(super) struct Reader<'a, 'e> {
     rest: &'a [u8],
-    offset: usize,
+    offset: u32,
     error: &'e mut ManifestError,
 }
 
 impl<'a, 'e> Reader<'a, 'e> {
     /// For bytes that stand at this place in the manifest.
-    pub(super) fn new(rest: &'a [u8], offset: usize, error: &'e mut ManifestError) -> Self {
+    pub(super) fn new(rest: &'a [u8], offset: u32, error: &'e mut ManifestError) -> Self {
         Self {
             rest,
             offset,
@@ -89,7 +89,7 @@ impl<'a, 'e> Reader<'a, 'e> {
     /// The content of a byte string, which is read in turn.
     pub(super) fn within(&mut self) -> Option<Reader<'a, '_>> {
         let bytes = self.bytes()?;
-        let offset = self.offset.checked_sub(bytes.len())?;
+        let offset = self.offset.checked_sub(u32::try_from(bytes.len()).ok()?)?;
         Some(Reader::new(bytes, offset, self.error))
     }
 
@@ -155,15 +155,20 @@ impl<'a, 'e> Reader<'a, 'e> {
     }
 
     /// The next bytes of the item that begins at `item`.
-    fn take(&mut self, length: usize, item: usize) -> Option<&'a [u8]> {
+    fn take(&mut self, length: usize, item: u32) -> Option<&'a [u8]> {
         let split = self.rest.split_at_checked(length);
-        let (Some((taken, rest)), Some(offset)) = (split, self.offset.checked_add(length)) else {
+        let (Some((taken, rest)), Some(offset)) = (split, advanced(self.offset, length)) else {
             return self.fail(ManifestError::Truncated { offset: item });
         };
         self.offset = offset;
         self.rest = rest;
         Some(taken)
     }
+}
+
+/// Where what follows stands.
+fn advanced(offset: u32, length: usize) -> Option<u32> {
+    offset.checked_add(u32::try_from(length).ok()?)
 }
 
 /// The shortest head of an item.

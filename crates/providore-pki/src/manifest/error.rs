@@ -15,31 +15,31 @@ pub enum ManifestError {
     #[error("the manifest ends within the item at byte {offset}")]
     Truncated {
         /// Where the item begins.
-        offset: usize,
+        offset: u32,
     },
     /// A number in a longer form than it needs, or an item of indefinite length.
     #[error("the item at byte {offset} is not in its one deterministic form")]
     NotDeterministic {
         /// Where the item begins.
-        offset: usize,
+        offset: u32,
     },
     /// An item of another kind, or another length, than has its place here.
     #[error("the item at byte {offset} is not what belongs there")]
     UnexpectedItem {
         /// Where the item begins.
-        offset: usize,
+        offset: u32,
     },
     /// A member that is unknown, repeated, missing or out of order.
     #[error("at byte {offset} a member is unknown, repeated, missing or out of order")]
     UnexpectedMember {
         /// Where the member, or the map that should have it, begins.
-        offset: usize,
+        offset: u32,
     },
     /// Something stands behind what is complete.
     #[error("what is complete goes on at byte {offset}")]
     TrailingBytes {
         /// The first byte too many.
-        offset: usize,
+        offset: u32,
     },
     /// A signature of another kind than ES256.
     #[error("the signature is not ES256")]

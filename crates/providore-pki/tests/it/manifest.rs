@@ -202,7 +202,7 @@ fn a_manifest_cut_anywhere_is_refused() {
 #[test]
 fn trailing_bytes_are_refused() {
     let mut bytes = manifest();
-    let offset = bytes.len();
+    let offset = bytes.len().try_into().unwrap();
     bytes.push(0);
     let expected = Err(ManifestError::TrailingBytes { offset });
     assert_eq!(verify(&bytes), expected);
@@ -276,7 +276,9 @@ fn an_unprotected_header_is_refused() {
     assert_eq!(bytes[at], 0xa0);
     let mut changed = bytes.clone();
     changed.splice(at..=at, [0xa1, 4, 0x41, 0]);
-    let expected = ManifestError::UnexpectedMember { offset: at };
+    let expected = ManifestError::UnexpectedMember {
+        offset: at.try_into().unwrap(),
+    };
     assert_eq!(verify(&changed), Err(expected));
 }
 
@@ -408,7 +410,7 @@ fn only_a_newer_image_for_this_hardware_that_fits_is_admitted() {
     check_admission("esp32-s2", 6, 2500, Err(Refusal::OtherHardware));
     for installed in [7, 8, u64::MAX] {
         let refusal = Refusal::NotNewer {
-            installed,
+            installed: u32::try_from(installed).unwrap_or(u32::MAX),
             offered: 7,
         };
         check_admission("esp32-s3", installed, 2500, Err(refusal));
@@ -418,10 +420,15 @@ fn only_a_newer_image_for_this_hardware_that_fits_is_admitted() {
             installed,
             minimum: 3,
         };
-        check_admission("esp32-s3", installed, 2500, Err(refusal));
+        check_admission("esp32-s3", installed.into(), 2500, Err(refusal));
     }
     let (image, slot) = (2500, 2499);
-    check_admission("esp32-s3", 6, slot, Err(Refusal::TooLarge { image, slot }));
+    check_admission(
+        "esp32-s3",
+        6,
+        slot.into(),
+        Err(Refusal::TooLarge { image, slot }),
+    );
 }
 
 #[test]

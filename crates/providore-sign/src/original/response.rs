@@ -5,7 +5,9 @@ use providore_wire::{
     original::{CanonicalResponseTail, Field, ResponseHead},
 };
 
-use crate::{Freshness, HeaderInstructions, KeyError, MacKey, Refusal, instructions::Lines};
+use crate::{
+    Freshness, HeaderInstructions, KeyError, MacKey, Refusal, instructions::Lines, refusal::seconds,
+};
 
 /// Signs an answer while its body passes by.
 ///
@@ -154,7 +156,9 @@ impl<'a, K: MacKey> ResponseVerifier<'a, K> {
         let skew = i64::from(policy.freshness.max_skew_s);
         let before_s = asked.seconds_since(head.created()).saturating_sub(skew);
         if before_s > 0 {
-            return Err(Refusal::OlderThanQuestion { before_s });
+            return Err(Refusal::OlderThanQuestion {
+                before_s: seconds(before_s),
+            });
         }
         key.begin()?;
         Ok(Self {

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use providore_wire::{Signature, Timestamp, signed::Challenge};
 
-use crate::{ComputedTag, KeyError, MacKey as _, Refusal, SoftwareKey};
+use crate::{ComputedTag, KeyError, MacKey as _, Refusal, SoftwareKey, refusal::seconds};
 
 /// Makes challenges and knows its own again.
 ///
@@ -73,7 +73,9 @@ impl ChallengeKey {
         let age_s = now.seconds_since(issued);
         // One from the future was made before our own clock was set back.
         if age_s < 0 || age_s > i64::from(Self::MAX_AGE_S) {
-            return Err(Refusal::OldChallenge { age_s });
+            return Err(Refusal::OldChallenge {
+                age_s: seconds(age_s),
+            });
         }
         Ok(issued)
     }

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::{ChallengeKey, Keys};
 use crate::{
     ComputedTag, Freshness, HeaderInstructions, KeyError, MacKey as _, Refusal,
-    instructions::Lines, replay::ReplayToken,
+    instructions::Lines, refusal::seconds, replay::ReplayToken,
 };
 
 /// A request that a device is about to send. Everything in it is signed.
@@ -196,7 +196,9 @@ impl RequestPolicy {
                 self.freshness.admit(*created, *expires, now)?;
                 let ago_s = now.seconds_since(*expires);
                 if ago_s > 0 {
-                    return Err(Refusal::Expired { ago_s });
+                    return Err(Refusal::Expired {
+                        ago_s: seconds(ago_s),
+                    });
                 }
                 // A request from before the start may have been executed before it. A device whose
                 // clock is ahead by the skew dates such a request after the start by as much.
@@ -205,7 +207,9 @@ impl RequestPolicy {
                     .saturating_add(i64::from(self.freshness.max_skew_s));
                 let before_s = countable.seconds_since(*created);
                 if before_s >= 0 {
-                    return Err(Refusal::BeforeStart { before_s });
+                    return Err(Refusal::BeforeStart {
+                        before_s: seconds(before_s),
+                    });
                 }
                 Ok((*created, *expires))
             }

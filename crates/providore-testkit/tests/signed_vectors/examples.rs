@@ -261,7 +261,7 @@ fn wrong_tag() -> Example {
 }
 
 fn missing_component() -> Example {
-    let component = "content-digest";
+    let component = &"content-digest";
     signed_otherwise(
         "The signature is right, but does not cover the digest of the body.",
         |it| it.replace(" \"content-digest\"", ""),

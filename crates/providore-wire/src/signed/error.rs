@@ -3,6 +3,9 @@
 use crate::ParseError;
 
 /// What keeps a message from being one of the `Signed` dialect, before any key is looked at.
+///
+/// Names are references to a `&str`, half as long as the `&str`: errors are handed on in many places,
+/// and on a small device each word of them costs code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
@@ -16,7 +19,7 @@ pub enum HeadError {
     #[error("field {name}")]
     Field {
         /// Its name in lower case.
-        name: &'static str,
+        name: &'static &'static str,
         /// What was wrong in it.
         #[source]
         cause: ParseError,
@@ -25,7 +28,7 @@ pub enum HeadError {
     #[error("{component} is not covered by the signature")]
     NotCovered {
         /// Its name.
-        component: &'static str,
+        component: &'static &'static str,
     },
     /// A component is covered that this profile does not know, or in a form that it does not know.
     #[error("a component is covered that does not belong there")]
@@ -34,7 +37,7 @@ pub enum HeadError {
     #[error("signature parameter {name}")]
     Parameter {
         /// Its name.
-        name: &'static str,
+        name: &'static &'static str,
     },
     /// The signature has a parameter that this profile does not know.
     #[error("a signature parameter does not belong there")]

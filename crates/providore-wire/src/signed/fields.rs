@@ -92,9 +92,9 @@ impl<'a, const N: usize> Found<'a, N> {
 
     /// Names of those that are there.
     #[cfg(feature = "any-spelling")]
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static &'static str> + Clone {
         let pairs = self.names.iter().zip(&self.values);
-        pairs.filter_map(|(name, value)| value.map(|_| *name))
+        pairs.filter_map(|(name, value)| value.map(|_| name))
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&'a [u8]> {
@@ -104,7 +104,7 @@ impl<'a, const N: usize> Found<'a, N> {
     /// Parses a field if it is there.
     pub(crate) fn parse<T>(
         &self,
-        name: &'static str,
+        name: &'static &'static str,
         parse: impl FnOnce(&'a [u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, HeadError> {
         let parsed = self.get(name).map(parse).transpose();
@@ -115,11 +115,11 @@ impl<'a, const N: usize> Found<'a, N> {
 /// Puts a field into its place, for any number of fields: the name of one that is repeated.
 #[cfg_attr(not(feature = "any-spelling"), inline(never))]
 fn note<'a>(
-    names: &[&'static str],
+    names: &'static [&'static str],
     values: &mut [Option<&'a [u8]>],
     field: &str,
     value: &'a [u8],
-) -> Option<&'static str> {
+) -> Option<&'static &'static str> {
     for (name, slot) in names.iter().zip(values) {
         if field.eq_ignore_ascii_case(name) {
             return match slot.replace(trim(value)) {
@@ -181,7 +181,7 @@ impl<'a> Ours<'a> {
             let lines = fields.filter(move |(field, _)| field.eq_ignore_ascii_case(name));
             lines.map(|(_, value)| trim(value))
         };
-        let malformed = |name: &'static str| move |cause| HeadError::Field { name, cause };
+        let malformed = |name: &'static &'static str| move |cause| HeadError::Field { name, cause };
         let mut found = None;
         let mut twice = false;
         let mut inputs = 0_usize;
@@ -195,7 +195,7 @@ impl<'a> Ours<'a> {
                     twice |= found.replace((label, parameters)).is_some();
                 }
             });
-            let line = line.map_err(malformed(INPUT))?;
+            let line = line.map_err(malformed(&INPUT))?;
             if twice || line.repeated_key().is_some() {
                 return Err(HeadError::SignedTwice);
             }
@@ -206,25 +206,25 @@ impl<'a> Ours<'a> {
         if inputs > 1 && find_only(lines(INPUT), label).is_err() {
             return Err(HeadError::SignedTwice);
         }
-        let parameters = parameters.check().map_err(malformed(INPUT))?;
+        let parameters = parameters.check().map_err(malformed(&INPUT))?;
         let signature = match find_only(lines(SIGNATURE), label) {
             Ok(Some(Member::Item(item))) => item,
             Ok(_) => return Err(HeadError::Unsigned),
             Err(error) if error.kind() == ParseErrorKind::Duplicate => {
                 return Err(HeadError::SignedTwice);
             }
-            Err(error) => return Err(malformed(SIGNATURE)(error)),
+            Err(error) => return Err(malformed(&SIGNATURE)(error)),
         };
         let bad = ParseError::new(ParseErrorKind::InvalidBytes, signature.offset());
         let BareItem::Bytes(bytes) = signature.bare() else {
-            return Err(malformed(SIGNATURE)(bad));
+            return Err(malformed(&SIGNATURE)(bad));
         };
         // A changed bit is a changed signature, also where RFC 9651 does not mind.
         let signature = bytes.to_exact_array().map(Signature::new);
         Ok(Self {
             label,
             parameters,
-            signature: signature.ok_or(malformed(SIGNATURE)(bad))?,
+            signature: signature.ok_or(malformed(&SIGNATURE)(bad))?,
         })
     }
 
@@ -233,7 +233,7 @@ impl<'a> Ours<'a> {
     pub(super) fn check_covered(
         &self,
         covered: usize,
-        mut names: impl Iterator<Item = &'static str> + Clone,
+        mut names: impl Iterator<Item = &'static &'static str> + Clone,
     ) -> Result<(), HeadError> {
         if covered == names.clone().count() {
             return Ok(());
@@ -242,7 +242,7 @@ impl<'a> Ours<'a> {
             let mut components = self.parameters.components();
             components.any(|component| component.name().as_str() == wanted)
         };
-        let component = names.find(|name| !covers(name)).unwrap_or_default();
+        let component = names.find(|name| !covers(name)).unwrap_or(&"");
         Err(HeadError::NotCovered { component })
     }
 
@@ -251,7 +251,7 @@ impl<'a> Ours<'a> {
     pub(super) fn check_parameters(&self) -> Result<(), HeadError> {
         let algorithm = self.parameters.algorithm().and_then(|it| it.as_plain());
         if algorithm != Some(super::ALGORITHM) {
-            return Err(HeadError::Parameter { name: "alg" });
+            return Err(HeadError::Parameter { name: &"alg" });
         }
         match self.parameters.unknown_parameter() {
             Some(_) => Err(HeadError::UnknownParameter),

@@ -92,7 +92,7 @@ impl<'a> RequestHead<'a> {
             device: ours.device,
             nonce: ours.nonce,
             validity: ours.validity,
-            content_digest: found.parse("content-digest", sha256).ok()?.flatten(),
+            content_digest: found.parse(&"content-digest", sha256).ok()?.flatten(),
             fields: found,
         })
     }
@@ -126,10 +126,10 @@ impl<'a> RequestHead<'a> {
             method,
             path: target.path(),
             query: target.query(),
-            device: device.ok_or_else(parameter("keyid"))?,
-            nonce: nonce.ok_or_else(parameter("nonce"))?,
+            device: device.ok_or_else(parameter(&"keyid"))?,
+            nonce: nonce.ok_or_else(parameter(&"nonce"))?,
             validity: validity(&ours, &found)?,
-            content_digest: found.parse("content-digest", sha256)?.flatten(),
+            content_digest: found.parse(&"content-digest", sha256)?.flatten(),
             fields: found,
             label: ours.label,
             parameters: Parameters::General(ours.parameters),
@@ -246,7 +246,7 @@ impl<'a> RequestHead<'a> {
 #[cfg(feature = "any-spelling")]
 fn check_coverage(ours: &Ours<'_>, found: &Found<'_, 7>) -> Result<(), HeadError> {
     const DERIVED: [Derived; 3] = [Derived::Method, Derived::Path, Derived::Query];
-    let names = || DERIVED.iter().map(|derived| derived.name());
+    const NAMES: [&str; 3] = ["@method", "@path", "@query"];
     let mut covered = 0_usize;
     for component in ours.parameters.components() {
         let known = match component.name() {
@@ -258,12 +258,12 @@ fn check_coverage(ours: &Ours<'_>, found: &Found<'_, 7>) -> Result<(), HeadError
         }
         covered = covered.saturating_add(1);
     }
-    ours.check_covered(covered, names().chain(found.names()))
+    ours.check_covered(covered, NAMES.iter().chain(found.names()))
 }
 
 #[cfg(feature = "any-spelling")]
 fn validity(ours: &Ours<'_>, found: &Found<'_, 7>) -> Result<Validity, HeadError> {
-    let challenge = found.parse(CHALLENGE_FIELD, Challenge::parse)?;
+    let challenge = found.parse(&CHALLENGE_FIELD, Challenge::parse)?;
     match (
         ours.parameters.created(),
         ours.parameters.expires(),

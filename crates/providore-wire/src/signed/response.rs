@@ -103,16 +103,16 @@ impl<'a> ResponseHead<'a> {
         check_coverage(&ours, &found, question)?;
         let parameter = |name| move || HeadError::Parameter { name };
         if ours.parameters.expires().is_some() {
-            return Err(parameter("expires")());
+            return Err(parameter(&"expires")());
         }
         if ours.parameters.nonce().is_some() {
-            return Err(parameter("nonce")());
+            return Err(parameter(&"nonce")());
         }
         let device = ours.parameters.key_id().and_then(|id| id.as_plain());
         let device = device.and_then(|id| id.parse().ok());
         let created = ours.parameters.created().and_then(Timestamp::from_unix);
-        let device = device.ok_or_else(parameter("keyid"))?;
-        let created = created.ok_or_else(parameter("created"))?;
+        let device = device.ok_or_else(parameter(&"keyid"))?;
+        let created = created.ok_or_else(parameter(&"created"))?;
         check_values(&found)?;
         Ok(Self {
             status,
@@ -235,12 +235,16 @@ impl<'a> ResponseHead<'a> {
 /// That what is read when it is asked for can be read: a head that holds it would be twice as long.
 #[cfg_attr(not(feature = "any-spelling"), inline(never))]
 fn check_values(found: &Found<'_, 9>) -> Result<(), HeadError> {
-    found.parse("content-digest", |value| sha256(value).map(drop))?;
-    found.parse(CHALLENGE_FIELD, Challenge::check)?;
+    found.parse(&"content-digest", |value| sha256(value).map(drop))?;
+    found.parse(&CHALLENGE_FIELD, Challenge::check)?;
     Ok(())
 }
 
 /// The status, all fields of the profile that the response has, the question, and nothing else.
+/// What is covered besides fields.
+#[cfg(feature = "any-spelling")]
+const DERIVED: [&str; 5] = ["@status", "@method", "@path", "@query", "signature"];
+
 #[cfg(feature = "any-spelling")]
 fn check_coverage(
     ours: &Ours<'_>,
@@ -261,7 +265,6 @@ fn check_coverage(
         }
         covered = covered.saturating_add(1);
     }
-    let derived = ["@status", "@method", "@path", "@query", "signature"];
     let fields = found.names();
-    ours.check_covered(covered, derived.into_iter().chain(fields))
+    ours.check_covered(covered, DERIVED.iter().chain(fields))
 }

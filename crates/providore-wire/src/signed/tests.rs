@@ -1,5 +1,5 @@
 extern crate alloc;
-use alloc::{format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 
 use super::*;
 use crate::{Method, ParseErrorKind, Signature, Target};
@@ -35,6 +35,11 @@ const TAG_BASE64: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 fn signed(parameters: &str) -> impl Fn(&mut Fields) + use<> {
     let value = format!("s={parameters}");
     move |fields| fields[2].1.clone_from(&value)
+}
+
+/// A name as errors have it.
+fn kept(name: &'static str) -> &'static &'static str {
+    Box::leak(Box::new(name))
 }
 
 fn with(name: &'static str, value: &'static str) -> impl Fn(&mut Fields) {
@@ -98,7 +103,10 @@ fn unsigned_messages_are_told_from_malformed_ones() {
     );
     let malformed = |name, kind, offset| {
         let cause = crate::ParseError::new(kind, offset);
-        Err(HeadError::Field { name, cause })
+        Err(HeadError::Field {
+            name: kept(name),
+            cause,
+        })
     };
     check(
         |fields| fields[2].1 = "s=(".into(),
@@ -120,7 +128,11 @@ fn unsigned_messages_are_told_from_malformed_ones() {
 
 #[test]
 fn whatever_the_request_has_must_be_covered() {
-    let missing = |component| Err(HeadError::NotCovered { component });
+    let missing = |name| {
+        Err(HeadError::NotCovered {
+            component: kept(name),
+        })
+    };
     for (component, of_fields) in [
         ("@method", false),
         ("@path", false),
@@ -164,7 +176,7 @@ fn nothing_else_may_be_covered() {
 #[test]
 fn parameters_are_those_of_the_profile() {
     let with_rest = |rest: &str| signed(&format!("({COVERED}){WINDOW}{rest}"));
-    let wrong = |name| Err(HeadError::Parameter { name });
+    let wrong = |name| Err(HeadError::Parameter { name: kept(name) });
     for (name, from, to) in [
         ("alg", r#"alg="hmac-sha256""#, r#"alg="ed25519""#),
         ("alg", r#";alg="hmac-sha256""#, ""),
@@ -254,7 +266,9 @@ fn a_response_covers_its_question() {
         ("signature", r#""signature";req;key="q""#),
     ] {
         let covered = ANSWER.replace(component, "");
-        let missing = Err(HeadError::NotCovered { component: name });
+        let missing = Err(HeadError::NotCovered {
+            component: kept(name),
+        });
         check_response(&covered, OF_ANSWER, missing);
     }
 }
@@ -276,7 +290,7 @@ fn a_response_covers_nothing_else() {
 
 #[test]
 fn a_response_has_the_parameters_of_the_profile() {
-    let wrong = |name| Err(HeadError::Parameter { name });
+    let wrong = |name| Err(HeadError::Parameter { name: kept(name) });
     check_response(
         ANSWER,
         &OF_ANSWER.replace(";created=1", ""),

@@ -27,8 +27,8 @@ pub enum FirmwareFault {
     ChunkTooLarge {
         /// How long the buffer would have to be.
         needed: u32,
-        /// How long it is.
-        available: usize,
+        /// How long it is, at most `u32::MAX`.
+        available: u32,
     },
     /// It does not look like an image for this hardware.
     #[error("it does not look like an image for this hardware")]

@@ -215,7 +215,7 @@ impl Update<'_> {
         if longest > limits.chunk as u64 {
             return Err(FirmwareFault::ChunkTooLarge {
                 needed: size,
-                available: limits.chunk,
+                available: u32::try_from(limits.chunk).unwrap_or(u32::MAX),
             });
         }
         let length = limits.image.check_length(contents.image_len());
