@@ -9,7 +9,9 @@ use providore_sign::notice::NoticeKey;
 #[cfg(feature = "original")]
 use providore_sign::original::ResponsePolicy;
 use providore_sign::{KeyError, MacKey, Refusal, signed as sign};
-use providore_wire::{DeviceId, Dialect, FirmwareVersion, Target, Timestamp};
+use providore_wire::{
+    DeviceId, Dialect, FirmwareVersion, Target, Timestamp, signed::ResponseFields,
+};
 
 use original::{Original, OriginalVerifier, SignedAt};
 #[cfg(feature = "secret-rotation")]
@@ -19,7 +21,7 @@ use crate::{
     BodyFault, Error, Head, Moment,
     exchange::{Opened, sealed::Question},
 };
-use signed::{Lines, Session, SignedWith};
+use signed::{Session, SignedWith};
 
 /// Who asks: id, running firmware, keys, dialect, and which answers are accepted.
 ///
@@ -219,7 +221,7 @@ impl<K: MacKey> Device<K> {
     #[inline(never)]
     pub(crate) fn open<'a, H: Head>(
         &'a mut self,
-        (question, target): (&dyn Question, &str),
+        (question, target, lines): (&dyn Question, &str, &str),
         asked: &Asked,
         head: &'a H,
         clock: Option<Timestamp>,
@@ -231,12 +233,13 @@ impl<K: MacKey> Device<K> {
                 Ok(Opened { proof, told })
             }
             (Voice::Signed(session), How::Signed(how)) => {
-                let mut lines = Lines::of_status(head.status());
+                let mut fields = ResponseFields::new();
                 for (name, value) in head.fields() {
-                    lines.push(name, value)?;
+                    fields.push(name, value);
                 }
-                let asked = (&self.id, question.method(), &parsed(target)?);
-                let (verified, told) = session.open(asked, how, &lines, clock)?;
+                let asked = (question.method(), target, lines);
+                let answer = (head.status(), &fields);
+                let (verified, told) = session.open(&self.id, asked, how, answer, clock)?;
                 if told.status == 200 && question.is_secret() && !told.encrypted {
                     return Err(BodyFault::NotEncrypted.into());
                 }
@@ -315,7 +318,7 @@ impl<'a, K: MacKey> Verifier<'a, K> {
 
 /// Every target of ours can be parsed.
 fn parsed(target: &str) -> Result<Target<'_>, KeyError> {
-    Ok(Target::parse(target)?)
+    Target::parse(target).map_err(|_| KeyError::Message)
 }
 
 const UNSPOKEN: KeyError = KeyError::Hardware(&"this version does not speak the dialect");

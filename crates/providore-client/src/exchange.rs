@@ -269,7 +269,8 @@ impl<'m, O: Operation> Exchange<'m, O> {
         head: &'a impl Head,
         clock: Option<Timestamp>,
     ) -> Result<Opened<'a, K>, Error> {
-        device.open((&self.operation, self.target), &self.asked, head, clock)
+        let question = (&self.operation as _, self.target, self.lines);
+        device.open(question, &self.asked, head, clock)
     }
 }
 

@@ -142,7 +142,9 @@ fn read_offer<'b>(
 fn offered(location: &[u8]) -> Option<FirmwareVersion> {
     let text = core::str::from_utf8(location).ok()?;
     let target = Parsed::parse(text.starts_with('/').then_some(text)?).ok()?;
-    if Route::of(target.path()) != Some(Route::Firmware) {
+    let path = target.path();
+    let path = path.strip_suffix('/').unwrap_or(path);
+    if !path.eq_ignore_ascii_case(Route::Firmware.path()) {
         return None;
     }
     target.version().ok()?
@@ -150,9 +152,12 @@ fn offered(location: &[u8]) -> Option<FirmwareVersion> {
 
 /// `application/cose` (RFC 9052 section 11.4), whatever its parameters say.
 fn is_cose(content_type: Option<&[u8]>) -> bool {
-    let mut parts = content_type.unwrap_or_default().split(|byte| *byte == b';');
-    let essence = parts.next().unwrap_or_default().trim_ascii();
-    essence.eq_ignore_ascii_case(b"application/cose")
+    let value = content_type.unwrap_or_default();
+    let end = value.iter().position(|byte| *byte == b';');
+    let essence = value.get(..end.unwrap_or(value.len())).unwrap_or_default();
+    essence
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"application/cose")
 }
 
 /// Asks for an image of a version; the answer is streamed, never buffered.

@@ -75,18 +75,29 @@ pub(crate) struct Told<'h> {
 impl<'h> Told<'h> {
     /// Of a head that has been verified.
     pub(crate) fn covered(head: &ResponseHead<'h>, now: Option<Timestamp>) -> Result<Self, Error> {
-        let encrypted = match head.field("content-encoding") {
+        let [
+            content_type,
+            encoding,
+            _,
+            _,
+            content_range,
+            etag,
+            location,
+            retry,
+            _,
+        ] = *head.values();
+        let encrypted = match encoding {
             None => false,
             Some(name) if name.eq_ignore_ascii_case(content_coding::NAME.as_bytes()) => true,
             Some(_) => return Err(BodyFault::Encoding.into()),
         };
         Ok(Self {
             status: head.status(),
-            retry_after_s: retry_after(head.field("retry-after"), now),
-            etag: head.field("etag"),
-            location: head.field("location"),
-            content_type: head.field("content-type"),
-            content_range: head.field("content-range"),
+            retry_after_s: retry_after(retry, now),
+            etag,
+            location,
+            content_type,
+            content_range,
             encrypted,
             covered: true,
         })

@@ -67,6 +67,15 @@ impl<'m> HeaderInstructions<'m> {
         })
     }
 
+    /// The digits of the signature in such [`lines`](Self::lines) of the `Signed` dialect, where it
+    /// is the last; nothing of what is shorter.
+    #[must_use]
+    pub fn digits_in(lines: &str) -> &str {
+        let end = lines.len().saturating_sub(":\r\n".len());
+        let start = end.saturating_sub(Signature::TEXT_LEN);
+        lines.get(start..end).unwrap_or_default()
+    }
+
     /// The value of one field.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&'m str> {

@@ -80,6 +80,8 @@ pub enum KeyError {
 ///
 /// Comparing is in constant time; printing shows nothing. [`ComputedTag::publish`] turns it into
 /// the [`Signature`] of a message.
+// At words: else a small processor copies it byte by byte.
+#[repr(align(4))]
 pub struct ComputedTag(CtOutput<Sha256>);
 
 impl ComputedTag {
@@ -167,7 +169,7 @@ impl SoftwareKey {
     /// A key from what another key computed.
     pub(crate) fn from_tag(tag: &ComputedTag) -> Self {
         Self {
-            keyed: Keyed::from_tag(tag),
+            keyed: Keyed::from_tag(tag.as_bytes()),
             running: None,
         }
     }

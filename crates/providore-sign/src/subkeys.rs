@@ -27,7 +27,7 @@ use core::fmt;
 
 use providore_wire::DeviceId;
 
-use crate::{ComputedTag, KeyError, MacKey, SoftwareKey, mac::Keyed};
+use crate::{ComputedTag, KeyError, MacKey, SoftwareKey};
 
 /// Begins the derivation of a device's secret from its group's.
 const DEVICE: &[u8] = b"providore/2 device";
@@ -87,9 +87,9 @@ impl SubKey {
         SoftwareKey::from_tag(&self.0)
     }
 
-    /// The key for computations that borrow it.
-    pub(crate) fn to_keyed(&self) -> Keyed {
-        Keyed::from_tag(&self.0)
+    #[cfg(feature = "content-coding")]
+    pub(crate) fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
+        Self(ComputedTag::from_bytes(*bytes))
     }
 
     /// The secret itself: input keying material, or what a factory writes into a device.

@@ -9,6 +9,8 @@ use crate::{ParseError, ParseErrorKind, Text, base64};
 ///
 /// It has no `==`: whether it is the right one is for `providore-sign` to say, in constant time.
 #[derive(Clone, Copy)]
+// At words: else a small processor copies it byte by byte.
+#[repr(align(4))]
 pub struct Signature([u8; 32]);
 
 impl Signature {

@@ -74,15 +74,26 @@ impl<'a> Target<'a> {
     /// [`FirmwareVersion::parse`] reports.
     pub fn version(&self) -> Result<Option<FirmwareVersion>, ParseError> {
         let mut found = None;
-        for pair in self.query.unwrap_or_default().split('&') {
+        let mut rest = self.query;
+        while let Some(pairs) = rest {
+            let (pair, behind) = match split_once(pairs, b'&') {
+                Some((pair, behind)) => (pair, Some(behind)),
+                None => (pairs, None),
+            };
+            rest = behind;
             let Some(value) = pair.strip_prefix("version=") else {
                 continue;
             };
-            if found.replace(value).is_some() {
+            if found.is_some() {
                 return Err(ParseError::new(ParseErrorKind::Duplicate, 0));
             }
+            found = Some(value);
         }
-        found.map(unescape).transpose()
+        let Some(value) = found else {
+            return Ok(None);
+        };
+        let mut plain = [0; FirmwareVersion::MAX_LEN];
+        FirmwareVersion::parse(unescape(value, &mut plain)?).map(Some)
     }
 }
 
@@ -99,8 +110,8 @@ fn origin_form(text: &str) -> Result<&str, ParseError> {
     rest.get(slash.ok_or(no_path)?..).ok_or(no_path)
 }
 
-fn unescape(value: &str) -> Result<FirmwareVersion, ParseError> {
-    let mut plain = [0; FirmwareVersion::MAX_LEN];
+fn unescape<'p>(value: &str, plain: &'p mut [u8]) -> Result<&'p [u8], ParseError> {
+    let too_long = ParseError::new(ParseErrorKind::TooLong, plain.len());
     let mut length = 0_usize;
     let mut rest = value.as_bytes();
     loop {
@@ -111,12 +122,11 @@ fn unescape(value: &str) -> Result<FirmwareVersion, ParseError> {
             [b'%', b'2', b'0', behind @ ..] => (b' ', behind),
             [byte, behind @ ..] => (*byte, behind),
         };
-        let too_long = ParseError::new(ParseErrorKind::TooLong, plain.len());
         *plain.get_mut(length).ok_or(too_long)? = byte;
         length = length.saturating_add(1);
         rest = behind;
     }
-    FirmwareVersion::parse(plain.get(..length).unwrap_or_default())
+    Ok(plain.get(..length).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -1,20 +1,16 @@
 //! What a device of the `Signed` dialect keeps from one question to the next.
 
-use heapless::Vec;
 #[cfg(feature = "secret-rotation")]
 use providore_sign::SoftwareKey;
 #[cfg(feature = "notices")]
 use providore_sign::notice::NoticeKey;
 use providore_sign::{
-    KeyError, MacKey,
+    HeaderInstructions, KeyError, MacKey,
     signed::{Keys, RequestToSign, ServerTime, Validity, VerifiedHead, sign_request},
 };
 use providore_wire::{
-    DeviceId, Method, ParseError, ParseErrorKind, Signature, Target, Timestamp,
-    signed::{
-        CHALLENGE_FIELD, Challenge, HeadError, LABEL, Nonce, Question, RESPONSE_FIELDS,
-        ResponseHead,
-    },
+    DeviceId, Method, Timestamp,
+    signed::{Challenge, HeadError, LABEL, Nonce, Question, ResponseFields, ResponseHead},
 };
 
 #[cfg_attr(not(feature = "secret-rotation"), path = "signed/no_next.rs")]
@@ -87,7 +83,6 @@ impl Heard {
 pub(super) struct SignedWith {
     next: bool,
     challenge: bool,
-    signature: Signature,
 }
 
 impl Session {
@@ -175,7 +170,6 @@ impl Session {
         let signed = SignedWith {
             next,
             challenge: challenge.is_some(),
-            signature: *headers.signature(),
         };
         self.must_use_challenge = false;
         Ok((headers.lines(), signed))
@@ -186,18 +180,19 @@ impl Session {
     #[inline(never)]
     pub(super) fn open<'h>(
         &mut self,
-        (device, method, target): (&DeviceId, Method, &Target<'_>),
+        device: &DeviceId,
+        (method, target, lines): (Method, &str, &str),
         asked: &SignedWith,
-        head: &Lines<'h>,
+        (status, fields): (u16, &ResponseFields<'h>),
         clock: Option<Timestamp>,
     ) -> Result<(VerifiedHead, Told<'h>), Error> {
-        let request = (method.as_str(), target.path(), target.query());
-        let question = Question::new(request, LABEL, &asked.signature);
+        let digits = HeaderInstructions::digits_in(lines);
+        let question = Question::sent(method, target, LABEL, digits);
         // Looked at where it is: it is large.
-        let parsed = ResponseHead::parse(head.status, &question, head.iter());
+        let parsed = ResponseHead::of_fields(status, &question, fields);
         let parsed = match &parsed {
             Ok(parsed) => parsed,
-            Err(HeadError::Unsigned) => return Err(self.unsigned(asked, head, clock)),
+            Err(HeadError::Unsigned) => return Err(self.unsigned(asked, (status, fields), clock)),
             Err(error) => return Err((*error).into()),
         };
         let keys = self.next.keys(asked.next).unwrap_or(&self.keys);
@@ -205,9 +200,8 @@ impl Session {
         self.time.learn(&verified, clock);
         self.must_use_challenge = false;
         self.prefers_challenge &= asked.challenge;
-        if let Some(challenge) = parsed.challenge() {
-            self.challenge = Some(Heard { challenge, clock });
-        }
+        let [.., challenge] = *parsed.values();
+        self.hear(challenge, clock);
         if asked.next
             && let Some(next) = self.next.take()
         {
@@ -217,81 +211,38 @@ impl Session {
         Ok((verified, told))
     }
 
+    /// Keeps a challenge, if it is one.
+    #[inline(never)] // For signed answers and for others.
+    fn hear(&mut self, challenge: Option<&[u8]>, clock: Option<Timestamp>) -> bool {
+        let Some(Ok(challenge)) = challenge.map(Challenge::parse) else {
+            return false;
+        };
+        self.challenge = Some(Heard { challenge, clock });
+        true
+    }
+
     /// Anybody can have sent this: what is noted costs a repetition and no more.
     fn unsigned(
         &mut self,
         asked: &SignedWith,
-        head: &Lines<'_>,
+        (status, fields): (u16, &ResponseFields<'_>),
         clock: Option<Timestamp>,
     ) -> Error {
-        let status = head.status;
         let refused = status == 401;
-        let challenge = head.field(CHALLENGE_FIELD).filter(|_| refused);
-        let challenge = challenge.and_then(|value| Challenge::parse(value).ok());
-        let challenged = challenge.is_some();
+        let [.., retry, challenge] = *fields.values();
+        let challenged = refused && self.hear(challenge, clock);
         if refused && (asked.challenge || !challenged) {
             // Time was not the reason: perhaps the secret is.
             self.next.try_again(!asked.next);
         }
-        if let Some(challenge) = challenge {
-            self.challenge = Some(Heard { challenge, clock });
+        if challenged {
             self.must_use_challenge = true;
             self.prefers_challenge |= !asked.challenge;
         }
         Error::Unsigned {
             status,
-            retry_after_s: retry_after(head.field("retry-after"), self.time.now(clock)),
+            retry_after_s: retry_after(retry, self.time.now(clock)),
             challenged,
         }
-    }
-}
-
-/// The status of a head, and those lines that the profile looks at.
-pub(super) struct Lines<'h> {
-    status: u16,
-    fields: Vec<(&'h str, &'h [u8]), MAX_LINES>,
-}
-
-/// Each field of the profile and our signature; and where they can be told apart, those of others.
-const MAX_LINES: usize = RESPONSE_FIELDS.len()
-    + if cfg!(feature = "any-spelling") {
-        11
-    } else {
-        2
-    };
-
-impl<'h> Lines<'h> {
-    pub(super) const fn of_status(status: u16) -> Self {
-        Self {
-            status,
-            fields: Vec::new(),
-        }
-    }
-
-    /// Keeps a line that matters.
-    // It is there once for any transport.
-    #[inline(never)]
-    pub(super) fn push(&mut self, name: &'h str, value: &'h [u8]) -> Result<(), HeadError> {
-        let signature = ["signature", "signature-input"];
-        let mut names = signature.iter().chain(&RESPONSE_FIELDS);
-        if names.any(|known| known.eq_ignore_ascii_case(name)) {
-            let pushed = self.fields.push((name, value));
-            pushed.map_err(|_| HeadError::Field {
-                name: &"signature",
-                cause: ParseError::new(ParseErrorKind::TooLong, 0),
-            })?;
-        }
-        Ok(())
-    }
-
-    /// The first field of a name, without the blanks around it.
-    fn field(&self, name: &str) -> Option<&'h [u8]> {
-        let mut lines = self.iter();
-        let found = lines.find(|(field, _)| field.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.trim_ascii())
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + Clone {
-        self.fields.iter().copied()
     }
 }

@@ -46,7 +46,7 @@ impl RecordCipher {
         if key.secret().is_empty() {
             return Err(KeyError::SecretLength);
         }
-        let extracted = Keyed::from_tag(&extract(key.secret(), salt)?);
+        let extracted = Keyed::from_tag(extract(key.secret(), salt)?.as_bytes());
         let cek = expand(&extracted, CEK_INFO);
         let nonce = expand(&extracted, NONCE_INFO);
         let (cek, _) = split(&cek);
@@ -182,7 +182,7 @@ mod tests {
             0xc9, 0xb0, 0x9f, 0xd8,
         ];
         assert_eq!(extracted.as_bytes(), &expected);
-        let cek = expand(&Keyed::from_tag(&extracted), CEK_INFO);
+        let cek = expand(&Keyed::from_tag(extracted.as_bytes()), CEK_INFO);
         let expected = [
             0xff, 0x09, 0xe2, 0xca, 0xd0, 0x7e, 0xa1, 0xfb, 0x1c, 0x64, 0x38, 0x78, 0xb5, 0xb4,
             0xa3, 0x1f,

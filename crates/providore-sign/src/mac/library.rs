@@ -23,9 +23,9 @@ impl Keyed {
 
     /// HMAC fills a short key with zeros up to the block of its hash (RFC 2104 section 2), so this
     /// is [`Self::new`] for a length that cannot be wrong.
-    pub(crate) fn from_tag(tag: &ComputedTag) -> Self {
+    pub(crate) fn from_tag(tag: &[u8; 32]) -> Self {
         let mut block = Key::<HmacSha256>::default();
-        for (slot, byte) in block.iter_mut().zip(tag.as_bytes()) {
+        for (slot, byte) in block.iter_mut().zip(tag) {
             *slot = *byte;
         }
         let keyed = HmacSha256::new(&block);

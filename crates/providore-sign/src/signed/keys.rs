@@ -2,13 +2,15 @@
 
 use core::fmt;
 
+use zeroize::Zeroizing;
+
+#[cfg(feature = "content-coding")]
+use crate::content_coding::ContentKey;
 use crate::{
     ComputedTag, KeyError, MacKey, SharedKey,
     mac::Keyed,
-    subkeys::{self, Purpose},
+    subkeys::{self, Purpose, SubKey},
 };
-#[cfg(feature = "content-coding")]
-use crate::{content_coding::ContentKey, subkeys::SubKey};
 
 /// The sub-keys with which one device and its server speak: erased when dropped, not printable.
 ///
@@ -22,17 +24,42 @@ pub struct Keys {
     content: SubKey,
 }
 
+/// What there is a key for, in the order in which they are derived.
+const PURPOSES: [Purpose; KEYS] = [
+    Purpose::Request,
+    Purpose::Response,
+    #[cfg(feature = "content-coding")]
+    Purpose::Content,
+];
+
+/// How many they are.
+const KEYS: usize = if cfg!(feature = "content-coding") {
+    3
+} else {
+    2
+};
+
 impl Keys {
     /// Derives them, with one HMAC for each.
     ///
     /// # Errors
     /// What the key reports.
     pub fn derive(secret: &mut (impl MacKey + ?Sized)) -> Result<Self, KeyError> {
+        // Nothing is made of them before all are there: what is made would have to be dropped at each
+        // failure.
+        let mut tags = Zeroizing::new([[0; SubKey::LEN]; KEYS]);
+        for (tag, purpose) in tags.iter_mut().zip(PURPOSES) {
+            *tag = *subkeys::derive(secret, purpose)?.expose();
+        }
+        #[cfg(feature = "content-coding")]
+        let [requests, responses, content] = &*tags;
+        #[cfg(not(feature = "content-coding"))]
+        let [requests, responses] = &*tags;
         Ok(Self {
-            requests: subkeys::derive(secret, Purpose::Request)?.to_keyed(),
-            responses: subkeys::derive(secret, Purpose::Response)?.to_keyed(),
+            requests: Keyed::from_tag(requests),
+            responses: Keyed::from_tag(responses),
             #[cfg(feature = "content-coding")]
-            content: subkeys::derive(secret, Purpose::Content)?,
+            content: SubKey::from_bytes(content),
         })
     }
 
@@ -54,11 +81,14 @@ impl Keys {
         Ok(*tag.publish().as_bytes())
     }
 
+    /// The tag of a request of which `write` says the pieces.
+    pub(super) fn request_tag(&self, write: impl FnOnce(&mut dyn FnMut(&[u8]))) -> ComputedTag {
+        tag(&self.requests, write)
+    }
+
     /// The tag of a response of which `write` says the pieces.
     pub(super) fn response_tag(&self, write: impl FnOnce(&mut dyn FnMut(&[u8]))) -> ComputedTag {
-        let mut running = self.responses.begin();
-        write(&mut |piece| running.update(piece));
-        self.responses.finish(running)
+        tag(&self.responses, write)
     }
 
     pub(super) const fn requests(&self) -> SharedKey<'_> {
@@ -68,6 +98,12 @@ impl Keys {
     pub(super) const fn responses(&self) -> SharedKey<'_> {
         SharedKey::new(&self.responses)
     }
+}
+
+fn tag(key: &Keyed, write: impl FnOnce(&mut dyn FnMut(&[u8]))) -> ComputedTag {
+    let mut running = key.begin();
+    write(&mut |piece| running.update(piece));
+    key.finish(running)
 }
 
 impl fmt::Debug for Keys {

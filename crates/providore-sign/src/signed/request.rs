@@ -150,10 +150,10 @@ pub fn sign_request<'m>(
     let parameters = lines.push_input(LABEL, |sink| {
         draft.parameter_pieces(request.device, nonce, window, sink);
     })?;
-    let mut key = keys.requests();
-    key.begin()?;
-    draft.signature_base(parameters, |piece| key.update(piece))?;
-    lines.push_signature(LABEL, key.finish()?.publish())
+    let mut outcome = Ok(());
+    let tag = keys.request_tag(|sink| outcome = draft.signature_pieces(parameters, sink));
+    outcome?;
+    lines.push_signature(LABEL, tag.publish())
 }
 
 /// What a server accepts in this dialect.

@@ -79,13 +79,15 @@ where
 /// Only [`VerifiedHead::verify`] makes one. The body is another matter: see [`ResponseVerifier`].
 ///
 /// ```compile_fail
-/// let forged = providore_sign::signed::VerifiedHead { content_sha256: None };
+/// let forged = providore_sign::signed::VerifiedHead { has_content: false };
 /// ```
 #[derive(Debug)]
 #[must_use]
 pub struct VerifiedHead {
     created: Timestamp,
-    content_sha256: Option<[u8; 32]>,
+    has_content: bool,
+    /// Of the content, if there is some.
+    content_sha256: [u8; 32],
 }
 
 impl VerifiedHead {
@@ -108,12 +110,14 @@ impl VerifiedHead {
         if !tag.matches(head.signature()) {
             return Err(Refusal::WrongSignature);
         }
-        if head.device() != device {
+        if head.device().as_str() != device.as_str() {
             return Err(Refusal::OtherDevice);
         }
+        let mut content_sha256 = [0; 32];
         Ok(Self {
             created: head.created(),
-            content_sha256: head.content_digest(),
+            has_content: head.read_content_digest(&mut content_sha256),
+            content_sha256,
         })
     }
 
@@ -190,12 +194,11 @@ impl ResponseVerifier {
     /// # Errors
     /// [`Refusal::WrongDigest`]; [`Refusal::BodyNotCovered`] for a body where the server sent none.
     pub fn finish(self) -> Result<VerifiedResponse, Refusal> {
-        match self.head.content_sha256 {
-            Some(expected) if *self.digest.finalize() != expected => {
-                return Err(Refusal::WrongDigest);
-            }
-            None if self.length > 0 => return Err(Refusal::BodyNotCovered),
-            _ => {}
+        if !self.head.has_content && self.length > 0 {
+            return Err(Refusal::BodyNotCovered);
+        }
+        if self.head.has_content && *self.digest.finalize() != self.head.content_sha256 {
+            return Err(Refusal::WrongDigest);
         }
         Ok(VerifiedResponse {
             created: self.head.created,

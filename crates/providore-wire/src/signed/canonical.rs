@@ -16,7 +16,7 @@ use super::{
 #[cfg(feature = "any-spelling")]
 use crate::message_signatures::SignatureParameters;
 use crate::{
-    DeviceId, Signature, Timestamp,
+    DeviceId, Name, Signature, Timestamp,
     message_signatures::is_content,
     structured::{MAX_DIGITS, is_key},
 };
@@ -78,7 +78,7 @@ impl<'a> CanonicalRequest<'a> {
 pub(super) struct CanonicalResponse<'a> {
     /// What the signature covers last.
     pub(super) list: &'a str,
-    pub(super) device: DeviceId,
+    pub(super) device: Name<'a>,
     pub(super) created: Timestamp,
     pub(super) signature: Signature,
 }
@@ -99,7 +99,7 @@ impl<'a> CanonicalResponse<'a> {
         rest.ends_with(r#";tag="providore-2-response""#)?;
         Some(Self {
             list,
-            device: device.parse().ok()?,
+            device: Name::parse(device.as_bytes()).ok()?,
             created,
             signature: signature(label, ours)?,
         })
@@ -110,16 +110,19 @@ impl<'a> CanonicalResponse<'a> {
 pub(super) const FIELDS: [&str; 2] = [INPUT, SIGNATURE];
 
 fn label_and_list<'a>(ours: &Found<'a, 2>) -> Option<(&'a str, &'a str)> {
-    let input = core::str::from_utf8(ours.get(INPUT)?).ok()?;
+    let [input, _] = *ours.values();
+    let input = core::str::from_utf8(input?).ok()?;
     let equals = input.bytes().position(|byte| byte == b'=')?;
     let (label, list) = input.split_at_checked(equals)?;
     Some((label, list.get(1..)?)).filter(|_| is_key(label))
 }
 
 fn signature(label: &str, ours: &Found<'_, 2>) -> Option<Signature> {
-    let member = ours.get(SIGNATURE)?.strip_prefix(label.as_bytes())?;
+    let [_, signature] = *ours.values();
+    let member = signature?.strip_prefix(label.as_bytes())?;
     let digits = member.strip_prefix(b"=:")?.strip_suffix(b":")?;
-    Signature::parse(digits).ok()
+    let mut tag = [0; 32];
+    Signature::read(digits, &mut tag).then_some(Signature::new(tag))
 }
 
 /// Whether all of the values can stand in a signature base.

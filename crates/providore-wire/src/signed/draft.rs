@@ -86,19 +86,34 @@ impl<'a> RequestDraft<'a> {
     /// The bytes under the signature with these parameters, piece by piece.
     ///
     /// # Errors
-    /// The first error of `sink`; [`ParseErrorKind::UnexpectedByte`] for what can stand in no field.
+    /// The first error of `sink`, and what [`Self::signature_pieces`] refuses.
     pub fn signature_base<E: From<ParseError>>(
         &self,
         parameters: &str,
         sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        let mut refused = Ok(());
+        base::fallible(sink, |sink| {
+            refused = self.signature_pieces(parameters, sink);
+        })?;
+        Ok(refused?)
+    }
+
+    /// The same, for a sink that cannot fail.
+    ///
+    /// # Errors
+    /// [`ParseErrorKind::UnexpectedByte`] for what can stand in no field, before any piece.
+    pub fn signature_pieces(
+        &self,
+        parameters: &str,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ParseError> {
         if !are_content(self.fields.iter()) {
-            return Err(ParseError::new(ParseErrorKind::UnexpectedByte, 0).into());
+            return Err(ParseError::new(ParseErrorKind::UnexpectedByte, 0));
         }
         let target = (self.method, self.target.path(), self.target.query());
-        base::fallible(sink, |sink| {
-            base::write_request_base(target, &self.fields, parameters, sink);
-        })
+        base::write_request_base(target, &self.fields, parameters, sink);
+        Ok(())
     }
 }
 

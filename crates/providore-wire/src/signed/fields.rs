@@ -97,6 +97,11 @@ impl<'a, const N: usize> Found<'a, N> {
         pairs.filter_map(|(name, value)| value.map(|_| name))
     }
 
+    /// All values, in the order of the profile.
+    pub(super) const fn values(&self) -> &[Option<&'a [u8]>; N] {
+        &self.values
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&'a [u8]> {
         get(self.names, &self.values, name)
     }
@@ -112,7 +117,8 @@ impl<'a, const N: usize> Found<'a, N> {
     }
 }
 
-/// Puts a field into its place, for any number of fields: the name of one that is repeated.
+/// Puts a field into its place, for any number of fields: the name of one that is repeated, of
+/// which the first counts.
 #[cfg_attr(not(feature = "any-spelling"), inline(never))]
 fn note<'a>(
     names: &'static [&'static str],
@@ -122,10 +128,11 @@ fn note<'a>(
 ) -> Option<&'static &'static str> {
     for (name, slot) in names.iter().zip(values) {
         if field.eq_ignore_ascii_case(name) {
-            return match slot.replace(trim(value)) {
-                Some(_) => Some(name),
-                None => None,
-            };
+            if slot.is_some() {
+                return Some(name);
+            }
+            *slot = Some(trim(value));
+            return None;
         }
     }
     None

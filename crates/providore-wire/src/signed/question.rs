@@ -1,9 +1,10 @@
 //! The request as a response is bound to it.
 
 use crate::{
-    Signature, Text,
+    Method, Signature, Text,
     message_signatures::{Component, Derived, RequestParts},
     structured::{MAX_KEY_LEN, is_key},
+    text::split_once,
 };
 
 /// What of a request its response's signature covers.
@@ -30,7 +31,24 @@ impl<'a> Question<'a> {
             path,
             query,
             label,
-            signature: signature_field(label, signature),
+            signature: signature_field(label, signature.to_base64().as_str()),
+        }
+    }
+
+    /// The question as it was sent: with a target in origin form, and a signature of these digits
+    /// under `label`.
+    #[must_use]
+    pub fn sent(method: Method, target: &'a str, label: &'a str, digits: &str) -> Self {
+        let (path, query) = match split_once(target, b'?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        Self {
+            method: method.as_str(),
+            path,
+            query,
+            label,
+            signature: signature_field(label, digits),
         }
     }
 
@@ -56,8 +74,8 @@ impl<'a> Question<'a> {
 
     /// The member of the field `signature` under the label.
     pub(super) fn signature(&self) -> Option<&str> {
-        let member = self.signature.as_str().strip_prefix(self.label)?;
-        member.strip_prefix('=')
+        let member = self.label.len().saturating_add(1);
+        self.signature.as_str().get(member..)
     }
 
     /// The components that bind a response to this question, as the RFC writes them with `;req`.
@@ -87,12 +105,11 @@ impl<'a> Question<'a> {
 }
 
 /// What is no label leaves the field out, and then no signature covers it.
-fn signature_field(label: &str, signature: &Signature) -> Text<SIGNATURE_LEN> {
+fn signature_field(label: &str, digits: &str) -> Text<SIGNATURE_LEN> {
     let mut field = Text::new();
     if is_key(label) {
-        let digits = signature.to_base64();
-        for piece in [label, "=:", digits.as_str(), ":"] {
-            // A label of this length and what follows it always fit.
+        for piece in [label, "=:", digits, ":"] {
+            // A label of this length and what follows it always fit, if these are 44 digits.
             let _ = field.push_str(piece);
         }
     }

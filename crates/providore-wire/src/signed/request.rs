@@ -278,6 +278,8 @@ fn validity(ours: &Ours<'_>, found: &Found<'_, 7>) -> Result<Validity, HeadError
     }
 }
 
-pub(super) fn sha256(value: &[u8]) -> Result<Option<[u8; 32]>, ParseError> {
-    DigestField::parse_sha256(value)
+fn sha256(value: &[u8]) -> Result<Option<[u8; 32]>, ParseError> {
+    let mut digest = [0; 32];
+    let there = DigestField::read_sha256(value, &mut digest)?;
+    Ok(there.then_some(digest))
 }

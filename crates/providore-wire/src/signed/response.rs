@@ -1,9 +1,8 @@
 //! The head of a response.
 
 use super::{
-    CHALLENGE_FIELD, Challenge, Found, HeadError, Question, RESPONSE_FIELDS, base,
+    CHALLENGE_FIELD, Challenge, Found, HeadError, Question, RESPONSE_FIELDS, ResponseFields, base,
     canonical::{self, CanonicalResponse, Parameters},
-    request::sha256,
 };
 #[cfg(feature = "any-spelling")]
 use super::{RESPONSE_TAG, fields::Ours};
@@ -11,7 +10,7 @@ use super::{RESPONSE_TAG, fields::Ours};
 use crate::message_signatures::{
     Component, ComponentName, Derived, ResponseParts, SignatureParameters,
 };
-use crate::{DeviceId, ParseError, ParseErrorKind, Signature, Timestamp};
+use crate::{Name, ParseError, ParseErrorKind, Signature, Timestamp, digest_fields::DigestField};
 
 /// The signed part of a response's head: a claim, until `providore-sign` has verified it.
 #[derive(Debug, Clone)]
@@ -20,7 +19,7 @@ pub struct ResponseHead<'a> {
     fields: Found<'a, 9>,
     parameters: Parameters<'a>,
     signature: Signature,
-    device: DeviceId,
+    device: Name<'a>,
     created: Timestamp,
 }
 
@@ -41,6 +40,33 @@ impl<'a> ResponseHead<'a> {
         }
     }
 
+    /// The same, of those fields that the profile looks at.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse); of more than 20 fields, [`ParseErrorKind::TooLong`].
+    pub fn of_fields(
+        status: u16,
+        question: &Question<'_>,
+        fields: &ResponseFields<'a>,
+    ) -> Result<Self, HeadError> {
+        if !fields.is_repeated {
+            let head = Self::of_canonical(status, question, &fields.covered, &fields.ours);
+            if let Some(head) = head {
+                return Ok(head);
+            }
+        }
+        #[cfg(feature = "any-spelling")]
+        if fields.is_full {
+            return Err(HeadError::Field {
+                name: &"signature",
+                cause: ParseError::new(ParseErrorKind::TooLong, 0),
+            });
+        }
+        #[cfg(feature = "any-spelling")]
+        let fields = fields.lines.iter().copied();
+        Self::parse_general(status, question, fields)
+    }
+
     /// Reads what this implementation writes, and nothing else.
     pub(super) fn parse_canonical<F>(
         status: u16,
@@ -56,28 +82,28 @@ impl<'a> ResponseHead<'a> {
             found.note(field, value).ok()?;
             ours.note(field, value).ok()?;
         }
-        Self::of_canonical(status, question, found, &ours)
+        Self::of_canonical(status, question, &found, &ours)
     }
 
     fn of_canonical(
         status: u16,
         question: &Question<'_>,
-        found: Found<'a, 9>,
+        found: &Found<'a, 9>,
         ours: &Found<'a, 2>,
     ) -> Option<Self> {
-        let ours = CanonicalResponse::read(&found, ours, question)?;
+        let ours = CanonicalResponse::read(found, ours, question)?;
         let written = canonical::are_content(found.iter()) && question.is_visible();
         if !written || question.signature().is_none() || !matches!(status, 100..=999) {
             return None;
         }
-        check_values(&found).ok()?;
+        check_values(found).ok()?;
         Some(Self {
             status,
             parameters: Parameters::Canonical(ours.list),
             signature: ours.signature,
             device: ours.device,
             created: ours.created,
-            fields: found,
+            fields: *found,
         })
     }
 
@@ -109,7 +135,7 @@ impl<'a> ResponseHead<'a> {
             return Err(parameter(&"nonce")());
         }
         let device = ours.parameters.key_id().and_then(|id| id.as_plain());
-        let device = device.and_then(|id| id.parse().ok());
+        let device = device.and_then(|id| Name::parse(id.as_bytes()).ok());
         let created = ours.parameters.created().and_then(Timestamp::from_unix);
         let device = device.ok_or_else(parameter(&"keyid"))?;
         let created = created.ok_or_else(parameter(&"created"))?;
@@ -132,8 +158,8 @@ impl<'a> ResponseHead<'a> {
 
     /// The device that it is for: `keyid`.
     #[must_use]
-    pub const fn device(&self) -> &DeviceId {
-        &self.device
+    pub const fn device(&self) -> Name<'a> {
+        self.device
     }
 
     /// When the server made it.
@@ -145,19 +171,34 @@ impl<'a> ResponseHead<'a> {
     /// The SHA-256 of the content, as the response says; other algorithms are not looked at.
     #[must_use]
     pub fn content_digest(&self) -> Option<[u8; 32]> {
-        sha256(self.field("content-digest")?).ok().flatten()
+        let mut digest = [0; 32];
+        self.read_content_digest(&mut digest).then_some(digest)
+    }
+
+    /// Whether it says one, which is in `digest` then.
+    #[must_use]
+    pub fn read_content_digest(&self, digest: &mut [u8; 32]) -> bool {
+        let [_, _, field, ..] = *self.fields.values();
+        field.is_some_and(|field| DigestField::read_sha256(field, digest) == Ok(true))
     }
 
     /// What a next request can show that it is fresh with.
     #[must_use]
     pub fn challenge(&self) -> Option<Challenge> {
-        Challenge::parse(self.field(CHALLENGE_FIELD)?).ok()
+        let [.., challenge] = *self.fields.values();
+        Challenge::parse(challenge?).ok()
     }
 
     /// The value of one of [`RESPONSE_FIELDS`], all of which are covered.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         self.fields.get(name)
+    }
+
+    /// All of them, each in the place of its name in [`RESPONSE_FIELDS`].
+    #[must_use]
+    pub const fn values(&self) -> &[Option<&'a [u8]>; RESPONSE_FIELDS.len()] {
+        self.fields.values()
     }
 
     /// The signature.
@@ -235,8 +276,15 @@ impl<'a> ResponseHead<'a> {
 /// That what is read when it is asked for can be read: a head that holds it would be twice as long.
 #[cfg_attr(not(feature = "any-spelling"), inline(never))]
 fn check_values(found: &Found<'_, 9>) -> Result<(), HeadError> {
-    found.parse(&"content-digest", |value| sha256(value).map(drop))?;
-    found.parse(&CHALLENGE_FIELD, Challenge::check)?;
+    let fails = |name| move |cause| HeadError::Field { name, cause };
+    let [_, _, digest, .., challenge] = *found.values();
+    if let Some(value) = digest {
+        let read = DigestField::read_sha256(value, &mut [0; 32]);
+        read.map_err(fails(&"content-digest"))?;
+    }
+    if let Some(value) = challenge {
+        Challenge::check(value).map_err(fails(&CHALLENGE_FIELD))?;
+    }
     Ok(())
 }
 
