@@ -133,16 +133,15 @@ impl EntityTag {
     /// The tag of an image, by which `GET /firmware` knows it: its SHA-256 in hex.
     #[must_use]
     pub fn of_image(sha256: &[u8; 32]) -> Self {
-        let mut tag = Text::new();
-        // 66 characters always fit.
-        let _ = tag.push('"');
-        for byte in sha256 {
-            for half in [byte >> 4, byte & 15] {
-                let digit = char::from_digit(u32::from(half), 16);
-                let _ = tag.push(digit.unwrap_or('0'));
-            }
+        let mut quoted = [b'"'; 66];
+        let halves = sha256.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        for (digit, half) in quoted.iter_mut().skip(1).zip(halves) {
+            let first = if half < 10 { b'0' } else { b'a' - 10 };
+            *digit = first.saturating_add(half);
         }
-        let _ = tag.push('"');
+        let mut tag = Text::new();
+        // It fits.
+        let _ = tag.push_str(core::str::from_utf8(&quoted).unwrap_or_default());
         Self(tag)
     }
 

@@ -167,12 +167,16 @@ struct Pen<'m> {
 }
 
 impl Pen<'_> {
-    #[inline(never)] // Everything is written through it.
     fn push(&mut self, piece: &str) -> Option<()> {
+        self.push_bytes(piece.as_bytes())
+    }
+
+    #[inline(never)] // Everything is written through it.
+    fn push_bytes(&mut self, piece: &[u8]) -> Option<()> {
         let length = self.length.checked_add(piece.len())?;
         let needed = length.checked_add(self.reserved)?;
         let room = self.memory.get_mut(..needed)?.get_mut(self.length..)?;
-        for (slot, byte) in room.iter_mut().zip(piece.as_bytes()) {
+        for (slot, byte) in room.iter_mut().zip(piece) {
             *slot = *byte;
         }
         self.length = length;
@@ -191,28 +195,47 @@ impl Pen<'_> {
             };
             characters = rest;
             let escaped = match character {
-                "\"" => "\\\"",
-                "\\" => "\\\\",
+                b"\"" => b"\\\"",
+                b"\\" => b"\\\\",
                 plain => plain,
             };
-            self.push(escaped).is_some()
+            self.push_bytes(escaped).is_some()
         });
     }
 }
 
 /// One character after the other, as long as they are wanted, with a blank for each that controls.
-#[inline(never)] // Two callers.
-pub(crate) fn plain_characters(text: &str, take: &mut dyn FnMut(&str) -> bool) {
-    for character in text.chars() {
-        let character = if character.is_control() {
-            ' '
+pub(crate) fn plain_characters(text: &str, take: &mut dyn FnMut(&[u8]) -> bool) {
+    characters(text.as_bytes(), &mut |character| {
+        take(if is_control(character) {
+            b" "
         } else {
             character
+        })
+    });
+}
+
+/// One character after the other of UTF-8, as long as they are wanted, by its bytes: to decode and
+/// encode each takes more code.
+#[inline(never)] // Three callers.
+pub(crate) fn characters(text: &[u8], take: &mut dyn FnMut(&[u8]) -> bool) {
+    let is_inner = |byte: &u8| byte & 0xc0 == 0x80;
+    let mut rest = text;
+    while let Some((_, behind)) = rest.split_first() {
+        let inner = behind.iter().take_while(|byte| is_inner(byte)).count();
+        let Some((character, behind)) = rest.split_at_checked(inner.saturating_add(1)) else {
+            return;
         };
-        if !take(character.encode_utf8(&mut [0; 4])) {
+        if !take(character) {
             return;
         }
+        rest = behind;
     }
+}
+
+/// Whether a character in UTF-8 is one of U+0000 to U+001F and U+007F to U+009F.
+pub(crate) const fn is_control(character: &[u8]) -> bool {
+    matches!(character, [0..=0x1f | 0x7f] | [0xc2, ..=0x9f])
 }
 
 const END: &str = "\"}";

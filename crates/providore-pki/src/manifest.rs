@@ -97,9 +97,11 @@ const FORMAT_1: u64 = 1;
 const SHA256_LEN: usize = 32;
 const SIGNATURE_LEN: usize = 64;
 
-/// SHA-256 of what these make together: one copy of it for all that is hashed here.
+/// SHA-256 of what these make together: one copy of it for all that a device hashes.
+#[doc(hidden)]
 #[inline(never)]
-fn sha256(parts: &[&[u8]]) -> [u8; SHA256_LEN] {
+#[must_use]
+pub fn sha256(parts: &[&[u8]]) -> [u8; SHA256_LEN] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part);

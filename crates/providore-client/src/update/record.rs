@@ -11,11 +11,11 @@
 //! 24   sequence       u64      numbers are big-endian
 //! ```
 
+use providore_pki::manifest::sha256;
 use providore_wire::FirmwareVersion;
-use sha2::{Digest as _, Sha256};
 
 use super::UpdateState;
-use crate::report::plain_characters;
+use crate::report::{characters, is_control, plain_characters};
 
 /// Why a record is not an [`UpdateState`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -112,8 +112,11 @@ impl UpdateState {
         };
         let boots = self.record[BOOTS] == 0 || self.record[PHASE] == TRIAL;
         let ended = reason.is_empty() || self.record[PHASE] >= APPLIED;
-        let text = core::str::from_utf8(reason);
-        let text = text.is_ok_and(|text| !text.chars().any(char::is_control));
+        let mut text = core::str::from_utf8(reason).is_ok();
+        characters(reason, &mut |character| {
+            text &= !is_control(character);
+            text
+        });
         let rest = self.record.get(RESERVED..SUM).unwrap_or_default();
         release && boots && ended && text && is_zero(rest)
     }
@@ -190,7 +193,7 @@ impl UpdateState {
                 return false;
             }
             let place = REASON.at.saturating_add(1).saturating_add(at);
-            self.put(place, character.as_bytes());
+            self.put(place, character);
             // At most 48.
             length = u8::try_from(end).unwrap_or(length);
             true
@@ -260,9 +263,7 @@ fn is_zero(bytes: &[u8]) -> bool {
 }
 
 fn checksum(record: &[u8; UpdateState::LEN]) -> [u8; CHECKSUM_LEN] {
-    let mut digest = Sha256::new();
-    digest.update(record.get(..SUM).unwrap_or_default());
-    let digest: [u8; 32] = digest.finalize().into();
+    let digest = sha256(&[record.get(..SUM).unwrap_or_default()]);
     digest.first_chunk().copied().unwrap_or_default()
 }
 
@@ -392,7 +393,7 @@ mod tests {
         expected[24..32].copy_from_slice(&7_u64.to_be_bytes());
         expected[32..36].copy_from_slice(b"\x032.0");
         expected[97..101].copy_from_slice(b"\x03why");
-        let sum = Sha256::digest(&expected[..152]);
+        let sum = sha256(&[&expected[..152]]);
         expected[152..].copy_from_slice(&sum[..8]);
         assert_eq!(state.encode(), expected);
     }

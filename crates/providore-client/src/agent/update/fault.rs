@@ -62,13 +62,13 @@ impl FirmwareFault {
     #[cfg(not(feature = "alloc"))]
     pub(super) const fn text(&self) -> &'static str {
         match self {
-            Self::NoManifest => "no author has signed it: the server offers it without a manifest",
-            Self::Manifest(_) => "the manifest is not that of a trusted author",
-            Self::OtherVersion => "the manifest is that of another version",
-            Self::NotAdmitted(_) => "it is not for this device",
-            Self::ChunkTooLarge { .. } => "its chunks do not fit the chunk buffer of this device",
-            Self::Image(_) => "it does not look like an image for this hardware",
-            Self::Chunk(_) => "bytes arrived that its author did not sign",
+            Self::NoManifest => "no author has signed it",
+            Self::Manifest(_) => "not the manifest of a trusted author",
+            Self::OtherVersion => "the manifest of another version",
+            Self::NotAdmitted(_) => "not for this device",
+            Self::ChunkTooLarge { .. } => "chunks too large for this device",
+            Self::Image(_) => "not an image for this hardware",
+            Self::Chunk(_) => "not what its author signed",
         }
     }
 }

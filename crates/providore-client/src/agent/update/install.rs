@@ -37,11 +37,6 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             moved,
             ..
         } = self;
-        let mut say = |event: &Event<'_>| {
-            if let Some(report) = report {
-                report(event);
-            }
-        };
         let chunk = &mut *buffers.chunk;
         let line = Line { device, platform };
         let mut pending = Pending::of(OfferCheck(offered));
@@ -54,7 +49,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             }
             _ => {
                 *offered = None;
-                say(&Event::FirmwareUpToDate);
+                say(report, &Event::FirmwareUpToDate);
                 return Ok(FirmwareStep::UpToDate);
             }
         };
@@ -68,10 +63,10 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let manifest = admitted.manifest();
         let contents = manifest.contents();
         if update.state.gave_up(contents.sequence()) {
-            say(&Event::FirmwareSkipped(version));
+            say(report, &Event::FirmwareSkipped(version));
             return Ok(FirmwareStep::Skipped);
         }
-        say(&Event::FirmwareOffered(version));
+        say(report, &Event::FirmwareOffered(version));
 
         // Whole chunks that are there already, each as its author signed it, stay.
         let (length, mut kept) = (contents.image_len(), 0);
@@ -89,7 +84,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         // A slot that kept more than it was told to would have a hole.
         let from = from.map_err(AgentError::Slot)?.min(kept);
         if kept > 0 {
-            say(&Event::FirmwareResumed { kept: from });
+            say(report, &Event::FirmwareResumed { kept: from });
         }
 
         // The rest, from the chunk on that holds the byte `from`.
@@ -133,7 +128,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
                 parts.slot.write(new).await.map_err(AgentError::Slot)?;
                 *moved = true;
                 let written = end_of(&piece);
-                say(&Event::FirmwareProgress { written });
+                say(report, &Event::FirmwareProgress { written });
                 index = index.saturating_add(1);
             }
         }
@@ -146,7 +141,7 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         match parts.slot.commit(image).await {
             Ok(()) => {
                 *on_trial = true;
-                say(&Event::FirmwareCommitted(version));
+                say(report, &Event::FirmwareCommitted(version));
                 Ok(FirmwareStep::OnTrial)
             }
             Err(error) => {
@@ -160,6 +155,14 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
                 Err(AgentError::Slot(error))
             }
         }
+    }
+}
+
+/// Says what happens, if anybody listens.
+#[inline(never)] // Six callers.
+fn say(report: &mut Option<&mut dyn FnMut(&Event<'_>)>, event: &Event<'_>) {
+    if let Some(report) = report {
+        report(event);
     }
 }
 
