@@ -93,12 +93,8 @@ impl<'a> DigestField<'a> {
     #[must_use]
     pub fn write_sha256(digest: &[u8; 32]) -> Text<{ DigestField::TEXT_LEN }> {
         let digits = Signature::new(*digest).to_base64();
-        let mut text = Text::new();
         // Name, equals sign, colons and 44 digits always fit.
-        for piece in ["sha-256=:", digits.as_str(), ":"] {
-            let _ = text.push_str(piece);
-        }
-        text
+        Text::of_pieces(&["sha-256=:", digits.as_str(), ":"])
     }
 }
 

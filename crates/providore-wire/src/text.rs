@@ -54,6 +54,15 @@ impl<const N: usize> Text<N> {
 }
 
 impl<const N: usize> Text<N> {
+    /// These pieces, as far as they fit.
+    pub(crate) fn of_pieces(pieces: &[&str]) -> Self {
+        let mut text = Self::new();
+        for piece in pieces {
+            let _ = text.push_str(piece);
+        }
+        text
+    }
+
     /// Collects the pieces that `write` hands to its sink.
     pub(crate) fn collect(
         write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), ParseError>) -> Result<(), ParseError>,

@@ -36,6 +36,9 @@ impl Timestamp {
     /// The longest spelling that is read, in bytes: a full date, nanoseconds and an offset.
     pub const MAX_LEN: usize = 35;
 
+    /// The Unix epoch: `1970-01-01T00:00:00Z`.
+    pub const UNIX_EPOCH: Self = Self(0);
+
     /// The earliest instant: `0000-01-01T00:00:00Z`.
     pub const MIN: Self = Self(-62_167_219_200);
 
@@ -69,6 +72,7 @@ impl Timestamp {
 
     /// Seconds from `earlier` to this instant, negative when this one comes first.
     #[must_use]
+    #[cfg_attr(not(feature = "any-spelling"), inline(never))]
     pub const fn seconds_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }

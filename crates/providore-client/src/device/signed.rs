@@ -161,7 +161,7 @@ impl Session {
             Validity::Challenge(challenge)
         } else {
             // Without either, the server is asked for a challenge by a window of 1970.
-            let epoch = Timestamp::from_unix(0).unwrap_or(Timestamp::MIN);
+            let epoch = Timestamp::UNIX_EPOCH;
             let created = known.unwrap_or(epoch).max(epoch);
             Validity::window(created, Self::REQUEST_LIFETIME_S)
         };

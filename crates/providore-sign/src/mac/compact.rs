@@ -20,19 +20,11 @@ impl Keyed {
     /// A key of any length. One that is longer than a block is hashed (RFC 2104 section 2).
     #[expect(clippy::unnecessary_wraps, reason = "as the library's")]
     pub(crate) fn new(secret: &[u8]) -> Option<Self> {
-        let mut block = Zeroizing::new([0; 64]);
-        if secret.len() > block.len() {
-            fill(&mut *block, &Sha256::digest(secret));
-        } else {
-            fill(&mut *block, secret);
-        }
-        Some(Self(block))
+        Some(Self(block(secret)))
     }
 
     pub(crate) fn from_tag(tag: &[u8; 32]) -> Self {
-        let mut block = Zeroizing::new([0; 64]);
-        fill(&mut *block, tag);
-        Self(block)
+        Self(block(tag))
     }
 
     pub(crate) fn begin(&self) -> Running {
@@ -66,6 +58,17 @@ impl Running {
     pub(crate) fn update(&mut self, data: &[u8]) {
         self.0.update(data);
     }
+}
+
+#[inline(never)] // For each kind of key.
+fn block(secret: &[u8]) -> Zeroizing<[u8; 64]> {
+    let mut block = Zeroizing::new([0; 64]);
+    if secret.len() > block.len() {
+        fill(&mut *block, &Sha256::digest(secret));
+    } else {
+        fill(&mut *block, secret);
+    }
+    block
 }
 
 fn fill(slots: &mut [u8], bytes: &[u8]) {

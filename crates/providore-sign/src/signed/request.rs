@@ -140,7 +140,7 @@ pub fn sign_request<'m>(
         request.if_range,
         request.if_none_match,
     ];
-    let draft = RequestDraft::of_values(request.method, request.target, values);
+    let draft = RequestDraft::of_values(request.method, request.target, &values);
     let mut lines = Lines::new(memory);
     for (name, value) in REQUEST_FIELDS.iter().zip(&values) {
         if let Some(value) = value {
@@ -150,9 +150,8 @@ pub fn sign_request<'m>(
     let parameters = lines.push_input(LABEL, |sink| {
         draft.parameter_pieces(request.device, nonce, window, sink);
     })?;
-    let mut outcome = Ok(());
-    let tag = keys.request_tag(|sink| outcome = draft.signature_pieces(parameters, sink));
-    outcome?;
+    draft.check()?;
+    let tag = keys.request_tag(|sink| draft.signature_pieces(parameters, sink));
     lines.push_signature(LABEL, tag.publish())
 }
 

@@ -45,14 +45,11 @@ impl<'a> RequestDraft<'a> {
 
     /// A request that has these values, each in the place of its name in [`REQUEST_FIELDS`].
     #[must_use]
-    pub fn of_values(method: Method, target: Target<'a>, values: [Option<&'a str>; 7]) -> Self {
+    pub fn of_values(method: Method, target: Target<'a>, values: &[Option<&'a str>; 7]) -> Self {
         Self {
             method,
             target,
-            fields: Found::of_values(
-                &REQUEST_FIELDS,
-                values.map(|value| value.map(str::as_bytes)),
-            ),
+            fields: Found::of_values(&REQUEST_FIELDS, values),
         }
     }
 
@@ -86,34 +83,32 @@ impl<'a> RequestDraft<'a> {
     /// The bytes under the signature with these parameters, piece by piece.
     ///
     /// # Errors
-    /// The first error of `sink`, and what [`Self::signature_pieces`] refuses.
+    /// The first error of `sink`, and what [`Self::check`] refuses.
     pub fn signature_base<E: From<ParseError>>(
         &self,
         parameters: &str,
         sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut refused = Ok(());
-        base::fallible(sink, |sink| {
-            refused = self.signature_pieces(parameters, sink);
-        })?;
-        Ok(refused?)
+        self.check()?;
+        base::fallible(sink, |sink| self.signature_pieces(parameters, sink))
     }
 
-    /// The same, for a sink that cannot fail.
+    /// Whether all of it can be signed.
     ///
     /// # Errors
-    /// [`ParseErrorKind::UnexpectedByte`] for what can stand in no field, before any piece.
-    pub fn signature_pieces(
-        &self,
-        parameters: &str,
-        sink: &mut dyn FnMut(&[u8]),
-    ) -> Result<(), ParseError> {
+    /// [`ParseErrorKind::UnexpectedByte`] for what can stand in no field.
+    pub fn check(&self) -> Result<(), ParseError> {
         if !are_content(self.fields.iter()) {
             return Err(ParseError::new(ParseErrorKind::UnexpectedByte, 0));
         }
+        Ok(())
+    }
+
+    /// The bytes under the signature of what [`check`](Self::check) lets pass, for a sink that cannot
+    /// fail.
+    pub fn signature_pieces(&self, parameters: &str, sink: &mut dyn FnMut(&[u8])) {
         let target = (self.method, self.target.path(), self.target.query());
         base::write_request_base(target, &self.fields, parameters, sink);
-        Ok(())
     }
 }
 

@@ -76,10 +76,13 @@ impl<'a, const N: usize> Found<'a, N> {
     /// Those that have a value.
     pub(super) fn of_values(
         names: &'static [&'static str; N],
-        values: [Option<&'a [u8]>; N],
+        values: &[Option<&'a str>; N],
     ) -> Self {
-        let values = values.map(|value| value.map(trim));
-        Self { names, values }
+        let mut found = Self::none(names);
+        for (slot, value) in found.values.iter_mut().zip(values) {
+            *slot = value.map(|value| trim(value.as_bytes()));
+        }
+        found
     }
 
     /// Names and values of those that are there: one type for any number of fields.

@@ -106,14 +106,11 @@ impl<'a> Question<'a> {
 
 /// What is no label leaves the field out, and then no signature covers it.
 fn signature_field(label: &str, digits: &str) -> Text<SIGNATURE_LEN> {
-    let mut field = Text::new();
-    if is_key(label) {
-        for piece in [label, "=:", digits, ":"] {
-            // A label of this length and what follows it always fit, if these are 44 digits.
-            let _ = field.push_str(piece);
-        }
+    if !is_key(label) {
+        return Text::new();
     }
-    field
+    // A label of this length and what follows it always fit, if these are 44 digits.
+    Text::of_pieces(&[label, "=:", digits, ":"])
 }
 
 /// A label, an equals sign, and 44 digits between two colons.
