@@ -54,6 +54,10 @@ use providore_wire::FirmwareVersion;
 /// agent.run().await;
 /// # }
 /// ```
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what has happened, each for itself"
+)]
 pub struct Agent<'b, K, P> {
     device: Device<K>,
     platform: P,

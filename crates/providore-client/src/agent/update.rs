@@ -167,7 +167,12 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
                     report(&Event::FirmwareRefused { version, fault });
                 }
                 let why = fault.text();
-                let report = Report::new(Subject::Firmware, Outcome::Failed, version, why.as_ref());
+                let report = Report::new(
+                    Subject::Firmware,
+                    Outcome::Failed,
+                    version,
+                    AsRef::as_ref(&why),
+                );
                 let written = report.write_json(first_half(self.buffers.document));
                 self.tell_written(server, written).await;
                 Ok(FirmwareStep::Refused)

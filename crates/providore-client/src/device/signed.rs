@@ -48,7 +48,10 @@ struct SessionKeys {
 }
 
 impl SessionKeys {
-    #[cfg_attr(not(feature = "notices"), expect(unused_variables))]
+    #[cfg_attr(
+        not(feature = "notices"),
+        expect(unused_variables, reason = "only notices are for a device")
+    )]
     fn derive(secret: &mut impl MacKey, id: &DeviceId) -> Result<Self, KeyError> {
         Ok(Self {
             messages: Keys::derive(secret)?,

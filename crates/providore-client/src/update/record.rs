@@ -305,7 +305,7 @@ mod tests {
 
     fn trying(state: &UpdateState, sequence: u64, version: &str) -> UpdateState {
         changed(state, |state| {
-            state.trying(sequence, &version.parse().unwrap())
+            state.trying(sequence, &version.parse().unwrap());
         })
     }
 
@@ -344,7 +344,7 @@ mod tests {
         let trial = trying(&idle, u64::MAX, &"9".repeat(FirmwareVersion::MAX_LEN));
         let long = "\u{1f600}".repeat(40);
         check(&changed(&trial, |state| {
-            state.ended(Outcome::Failed, &long)
+            state.ended(Outcome::Failed, &long);
         }));
     }
 
