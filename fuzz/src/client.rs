@@ -213,7 +213,7 @@ fn device() -> Device<SoftwareKey> {
 fn moment() -> Moment {
     Moment {
         clock: Some(now()),
-        nonce: [0; 16],
+        nonce: providore_wire::signed::Nonce::new([0; 16]),
     }
 }
 

@@ -111,7 +111,7 @@ fn heard() -> Device<SoftwareKey> {
         let created = Timestamp::from_unix(NOW).expect("a date");
         let moment = Moment {
             clock: Some(created),
-            nonce: [7; 16],
+            nonce: providore_wire::signed::Nonce::new([7; 16]),
         };
         let mut memory = [0; Request::MAX_LEN];
         let exchange =

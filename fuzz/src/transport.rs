@@ -62,7 +62,7 @@ fn receive(said: &[u8], piece: usize, room: usize) -> Result<Answer, String> {
     let mut device = device();
     let moment = Moment {
         clock: Timestamp::from_unix(1_767_323_045),
-        nonce: [7; 16],
+        nonce: providore_wire::signed::Nonce::new([7; 16]),
     };
     let mut memory = [0; Request::MAX_LEN];
     let exchange =

@@ -21,7 +21,7 @@ use crate::{
     BodyFault, Error, Head, Moment,
     exchange::{Opened, sealed::Question},
 };
-use signed::{Session, SignedWith};
+use signed::{Sent, Session, SignedWith};
 
 /// Who asks: id, running firmware, keys, dialect, and which answers are accepted.
 ///
@@ -237,19 +237,37 @@ impl<K: MacKey> Device<K> {
                 for (name, value) in head.fields() {
                     fields.push(name, value);
                 }
-                let asked = (question.method(), target, lines);
+                let sent = Sent {
+                    method: question.method(),
+                    target,
+                    lines,
+                    with: how,
+                    is_secret: question.is_secret(),
+                };
                 let answer = (head.status(), &fields);
-                let (verified, told) = session.open(&self.id, asked, how, answer, clock)?;
-                if told.status == 200 && question.is_secret() && !told.encrypted {
-                    return Err(BodyFault::NotEncrypted.into());
-                }
-                let proof = Proof::Signed(verified, session.keys());
-                Ok(Opened { proof, told })
+                open_signed(session, &self.id, &sent, answer, clock)
             }
             // The answer to a question of another device.
             _ => Err(Error::NotInDialect),
         }
     }
+}
+
+/// The same, in the `Signed` dialect: there once for any transport.
+#[inline(never)]
+fn open_signed<'a, K>(
+    session: &'a mut Session,
+    id: &DeviceId,
+    sent: &Sent<'_>,
+    answer: (u16, &ResponseFields<'a>),
+    clock: Option<Timestamp>,
+) -> Result<Opened<'a, K>, Error> {
+    let (verified, told) = session.open(id, sent, answer, clock)?;
+    if told.status == 200 && sent.is_secret && !told.encrypted {
+        return Err(BodyFault::NotEncrypted.into());
+    }
+    let proof = Proof::Signed(verified, session.keys());
+    Ok(Opened { proof, told })
 }
 
 #[cfg(feature = "notices")]

@@ -173,14 +173,14 @@ impl<'a> Request<'a> {
 /// ```
 /// # use providore_client::{BorrowedHead, Device, Exchange, FirmwareCheck, FirmwareOutcome, Moment, Request};
 /// # use providore_sign::{HeaderInstructions, SoftwareKey, signed::{self, Keys}};
-/// # use providore_wire::{Dialect, Target, Timestamp, signed::{Challenge, RequestHead}};
+/// # use providore_wire::{Dialect, Target, Timestamp, signed::{Challenge, Nonce, RequestHead}};
 /// let key = SoftwareKey::new(b"32 random bytes of this device..")?;
 /// let (id, version) = ("d8fa0180".parse()?, "1.0.0".parse()?);
 /// let mut device = Device::new(Dialect::Signed, id, version, key)?;
 ///
 /// // The clock may be wrong, or None; the nonce is fresh from a generator, every time.
 /// let clock = Timestamp::from_unix(12);
-/// let moment = Moment { clock, nonce: [7; 16] };
+/// let moment = Moment { clock, nonce: Nonce::new([7; 16]) };
 /// let mut memory = [0; Request::MAX_LEN];
 /// let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment, &mut memory)?;
 /// let request = exchange.request(); // method, target, fields, body: send them

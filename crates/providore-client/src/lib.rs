@@ -7,14 +7,14 @@
 //! ```
 //! # use providore_client::{BorrowedHead, Device, Error, Exchange, FirmwareCheck, Moment, Request};
 //! # use providore_sign::SoftwareKey;
-//! # use providore_wire::{Dialect, Timestamp};
+//! # use providore_wire::{Dialect, Timestamp, signed::Nonce};
 //! let key = SoftwareKey::new(b"32 random bytes of this device..")?;
 //! let (id, version) = ("d8fa0180".parse()?, "1.0.0".parse()?);
 //! let mut device = Device::new(Dialect::Signed, id, version, key)?;
 //!
 //! // The clock may be wrong, or None; the nonce is fresh from a generator, every time.
 //! let clock = Timestamp::from_unix(12);
-//! let moment = Moment { clock, nonce: [7; 16] };
+//! let moment = Moment { clock, nonce: Nonce::new([7; 16]) };
 //! let mut memory = [0; Request::MAX_LEN];
 //! let exchange = Exchange::ask(FirmwareCheck::new(), &mut device, moment, &mut memory)?;
 //! let request = exchange.request(); // method, target, fields, body: send them

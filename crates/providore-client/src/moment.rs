@@ -1,6 +1,6 @@
 //! When a question is asked, and what makes it unique.
 
-use providore_wire::Timestamp;
+use providore_wire::{Timestamp, signed::Nonce};
 
 use crate::Entropy;
 
@@ -16,7 +16,7 @@ pub struct Moment {
     pub clock: Option<Timestamp>,
     /// Fresh random bytes, never the same twice: see [`Entropy`]. The `Original` dialect has no use
     /// for them.
-    pub nonce: [u8; 16],
+    pub nonce: Nonce,
 }
 
 impl Moment {
@@ -26,6 +26,7 @@ impl Moment {
         for word in nonce.chunks_exact_mut(4) {
             word.copy_from_slice(&entropy.next_u32().to_be_bytes());
         }
+        let nonce = Nonce::new(nonce);
         Self { clock, nonce }
     }
 }

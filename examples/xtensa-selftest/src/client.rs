@@ -12,7 +12,10 @@ use providore_sign::{
     content_coding::{Encoder, RecordSize, Salt},
     signed::{ChallengeKey, Keys, RequestPolicy, ResponseToSign, sign_response, verify_request},
 };
-use providore_wire::{Dialect, Target, Timestamp, signed::RequestHead};
+use providore_wire::{
+    Dialect, Target, Timestamp,
+    signed::{Nonce, RequestHead},
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -193,7 +196,10 @@ fn device() -> Option<Device<SoftwareKey>> {
 }
 
 fn moment(clock: Option<Timestamp>, nonce: [u8; 16]) -> Moment {
-    Moment { clock, nonce }
+    Moment {
+        clock,
+        nonce: Nonce::new(nonce),
+    }
 }
 
 /// What the server says.

@@ -10,7 +10,7 @@ use providore_sign::{
 };
 use providore_wire::{
     DeviceId, Method, Timestamp,
-    signed::{Challenge, HeadError, LABEL, Nonce, Question, ResponseFields, ResponseHead},
+    signed::{Challenge, HeadError, Question, ResponseFields, ResponseHead},
 };
 
 #[cfg_attr(not(feature = "secret-rotation"), path = "signed/no_next.rs")]
@@ -50,7 +50,10 @@ struct SessionKeys {
 impl SessionKeys {
     #[cfg_attr(
         not(feature = "notices"),
-        expect(unused_variables, reason = "only notices are for a device")
+        expect(
+            unused_variables,
+            reason = "the key of notices alone is bound to the id"
+        )
     )]
     fn derive(secret: &mut impl MacKey, id: &DeviceId) -> Result<Self, KeyError> {
         Ok(Self {
@@ -79,6 +82,17 @@ impl Heard {
         };
         (0..=Self::LIFETIME_S).contains(&now.seconds_since(then))
     }
+}
+
+/// A question as it was sent.
+pub(super) struct Sent<'s> {
+    pub(super) method: Method,
+    pub(super) target: &'s str,
+    /// Its header fields.
+    pub(super) lines: &'s str,
+    pub(super) with: &'s SignedWith,
+    /// Whether the answer holds what nobody else may read.
+    pub(super) is_secret: bool,
 }
 
 /// How one question was signed.
@@ -168,8 +182,7 @@ impl Session {
             let created = known.unwrap_or(epoch).max(epoch);
             Validity::window(created, Self::REQUEST_LIFETIME_S)
         };
-        let nonce = Nonce::new(moment.nonce);
-        let headers = sign_request(&keys.messages, request, validity, &nonce, memory)?;
+        let headers = sign_request(&keys.messages, request, validity, &moment.nonce, memory)?;
         let signed = SignedWith {
             next,
             challenge: challenge.is_some(),
@@ -179,18 +192,16 @@ impl Session {
     }
 
     /// Verifies the head of an answer, and learns from it.
-    // As for signing; and it is there once for any transport.
-    #[inline(never)]
     pub(super) fn open<'h>(
         &mut self,
         device: &DeviceId,
-        (method, target, lines): (Method, &str, &str),
-        asked: &SignedWith,
+        sent: &Sent<'_>,
         (status, fields): (u16, &ResponseFields<'h>),
         clock: Option<Timestamp>,
     ) -> Result<(VerifiedHead, Told<'h>), Error> {
-        let digits = HeaderInstructions::digits_in(lines);
-        let question = Question::sent(method, target, LABEL, digits);
+        let asked = sent.with;
+        let digits = HeaderInstructions::digits_in(sent.lines);
+        let question = Question::sent(sent.method, sent.target, digits);
         // Looked at where it is: it is large.
         let parsed = ResponseHead::of_fields(status, &question, fields);
         let parsed = match &parsed {

@@ -191,7 +191,7 @@ pub(crate) fn encrypted(secret: &[u8], body: &[u8]) -> Reply {
 pub(crate) fn moment(clock: Option<Timestamp>, nonce: u8) -> Moment {
     Moment {
         clock,
-        nonce: [nonce; 16],
+        nonce: providore_wire::signed::Nonce::new([nonce; 16]),
     }
 }
 

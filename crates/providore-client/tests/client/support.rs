@@ -20,7 +20,7 @@ pub(crate) fn device() -> Device<SoftwareKey> {
 pub(crate) fn moment(seconds: i64) -> Moment {
     Moment {
         clock: Some(at(seconds)),
-        nonce: [0; 16],
+        nonce: providore_wire::signed::Nonce::new([0; 16]),
     }
 }
 

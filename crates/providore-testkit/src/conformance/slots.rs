@@ -46,7 +46,7 @@ pub fn verified_image(version: &str, image: &[u8]) -> VerifiedImage {
     let operation = FirmwareDownload::new(version, ImageCheck::new(b"", 0, u64::MAX));
     let moment = Moment {
         clock: None,
-        nonce: [1; 16],
+        nonce: providore_wire::signed::Nonce::new([1; 16]),
     };
     let mut memory = [0; Request::MAX_LEN];
     let exchange = Exchange::ask(operation, &mut device, moment, &mut memory).expect("a question");

@@ -13,6 +13,8 @@ use crate::{ParseError, ParseErrorKind, Text, base64};
 /// assert_eq!(Nonce::parse("BwcHBwcHBwcHBwcHBwcHBw").unwrap(), nonce);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+// At words: else a small processor copies it byte by byte.
+#[repr(align(4))]
 pub struct Nonce([u8; Self::LEN]);
 
 impl Nonce {

@@ -1,5 +1,6 @@
 //! The request as a response is bound to it.
 
+use super::LABEL;
 use crate::{
     Method, Signature, Text,
     message_signatures::{Component, Derived, RequestParts},
@@ -35,10 +36,10 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// The question as it was sent: with a target in origin form, and a signature of these digits
-    /// under `label`.
+    /// The question as this implementation sent it: with a target in origin form, and a signature of
+    /// these digits under [`LABEL`].
     #[must_use]
-    pub fn sent(method: Method, target: &'a str, label: &'a str, digits: &str) -> Self {
+    pub fn sent(method: Method, target: &'a str, digits: &str) -> Self {
         let (path, query) = match split_once(target, b'?') {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
@@ -47,8 +48,8 @@ impl<'a> Question<'a> {
             method: method.as_str(),
             path,
             query,
-            label,
-            signature: signature_field(label, digits),
+            label: LABEL,
+            signature: member(LABEL, digits),
         }
     }
 
@@ -106,9 +107,14 @@ impl<'a> Question<'a> {
 
 /// What is no label leaves the field out, and then no signature covers it.
 fn signature_field(label: &str, digits: &str) -> Text<SIGNATURE_LEN> {
-    if !is_key(label) {
-        return Text::new();
+    if is_key(label) {
+        member(label, digits)
+    } else {
+        Text::new()
     }
+}
+
+fn member(label: &str, digits: &str) -> Text<SIGNATURE_LEN> {
     // A label of this length and what follows it always fit, if these are 44 digits.
     Text::of_pieces(&[label, "=:", digits, ":"])
 }
