@@ -453,7 +453,7 @@ fn heard(
     body: &[u8],
     keys: &Keys,
 ) -> Result<u64, Refusal> {
-    let mut verifier = ResponseVerifier::begin(keys, head, question, head.device())?;
+    let mut verifier = ResponseVerifier::begin(keys, head, question, &head.device().into())?;
     for chunk in body.chunks(7) {
         verifier.update(chunk);
     }
@@ -465,8 +465,8 @@ fn assert_only_for(head: &ResponseHead<'_>, question: &Question<'_>, body: &[u8]
     let wrong = Err(Refusal::WrongSignature);
     assert_eq!(heard(head, &self::question(2), body, &KEYS), wrong);
     assert_eq!(heard(head, question, body, &OTHER_KEYS), wrong);
-    let other = "somebody".parse().expect("an id");
-    if *head.device() != other {
+    let other: DeviceId = "somebody".parse().expect("an id");
+    if head.device().as_str() != other.as_str() {
         let begun = ResponseVerifier::begin(&KEYS, head, question, &other);
         assert!(matches!(begun, Err(Refusal::OtherDevice)));
     }

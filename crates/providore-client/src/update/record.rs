@@ -300,6 +300,8 @@ pub(super) const ROLLED_BACK: u8 = 5;
 #[cfg(test)]
 mod tests {
     extern crate alloc;
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
     use crate::{Outcome, Release, UpdatePhase};
 
@@ -393,7 +395,7 @@ mod tests {
         expected[24..32].copy_from_slice(&7_u64.to_be_bytes());
         expected[32..36].copy_from_slice(b"\x032.0");
         expected[97..101].copy_from_slice(b"\x03why");
-        let sum = sha256(&[&expected[..152]]);
+        let sum = Sha256::digest(&expected[..152]);
         expected[152..].copy_from_slice(&sum[..8]);
         assert_eq!(state.encode(), expected);
     }
