@@ -6,7 +6,7 @@ use providore_sign::{
     HeaderInstructions, MacKey as _, Refusal, SoftwareKey,
     signed::{
         ChallengeKey, Keys, RequestPolicy, RequestToSign, ResponseToSign, ResponseVerifier,
-        Validity, sign_request, sign_response, verify_request,
+        Validity, VerifiedHead, sign_request, sign_response, verify_request,
     },
     subkeys::{self, Purpose},
 };
@@ -453,7 +453,8 @@ fn heard(
     body: &[u8],
     keys: &Keys,
 ) -> Result<u64, Refusal> {
-    let mut verifier = ResponseVerifier::begin(keys, head, question, &head.device().into())?;
+    let device = head.device().into();
+    let mut verifier = VerifiedHead::verify(keys, head, question, &device)?.body();
     for chunk in body.chunks(7) {
         verifier.update(chunk);
     }

@@ -7,7 +7,7 @@ use std::{
 
 use providore_sign::{Refusal, signed::ChallengeKey};
 use providore_wire::{
-    DeviceId, FirmwareVersion, HardwareType, ParseError, Route, Signature, Target, Timestamp,
+    DeviceId, FirmwareVersion, HardwareType, Name, ParseError, Route, Signature, Target, Timestamp,
     original::Authorization,
     signed::{Challenge, Nonce},
 };
@@ -33,6 +33,8 @@ pub fn device_id(data: &[u8]) {
     let hardware = HardwareType::parse(data).map(|hardware| hardware.to_string());
     let same = version.as_ref().map(ToString::to_string);
     assert_eq!(hardware, same.map_err(|error| *error));
+    let lent = Name::parse(data).map(|name| name.to_string());
+    assert_eq!(lent, hardware);
     match DeviceId::parse(data) {
         Ok(id) => {
             assert_eq!(id.as_str().as_bytes(), data);
