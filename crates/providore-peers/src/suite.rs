@@ -231,8 +231,8 @@ fn our_requests() -> Vec<RequestMessage> {
     .into_iter()
     .map(|(to_sign, validity, first, body)| {
         let mut memory = [0; HeaderInstructions::MAX_LEN];
-        let nonce = Nonce::new([7; 16]);
-        let headers = sign_request(&keys(), &to_sign, validity, &nonce, &mut memory);
+        let drawn = Nonce::new([7; 16]);
+        let headers = sign_request(&keys(), &to_sign, validity, &drawn, &mut memory);
         let headers = headers.expect("a signature");
         let (method, target) = first.split_once(' ').expect("two words");
         let mut fields = vec![("Host".into(), "192.0.2.1".into())];

@@ -38,7 +38,7 @@ where
                     let digest = DigestField::write_sha256(&image.sha256());
                     answer = answer.with("repr-digest", String::from(digest.as_str()));
                 }
-                self.sign_bound(keys, verified, &answer, moment, &mut memory)
+                self.sign_bound((keys, verified), &answer, moment, &mut memory)
                     .await?
             }
             _ => {
@@ -55,8 +55,7 @@ where
     /// In the `Signed` dialect: the head with a digest of the content, bound to the question.
     async fn sign_bound<'m>(
         &self,
-        keys: &Keys,
-        question: &VerifiedRequest<'_>,
+        (keys, question): (&Keys, &VerifiedRequest<'_>),
         answer: &Response<S::Image>,
         moment: &Moment,
         memory: &'m mut [u8],
