@@ -166,6 +166,8 @@ fn day(transcript: &mut Transcript) -> Option<()> {
 
     let version = "1.4.0+7".parse().ok()?;
     let report = Message::new(Subject::Firmware, Outcome::Applied, Some(&version), "");
+    let mut memory = [0; 256];
+    let report = report.write(&mut memory)?;
     exchange(report, &mut device, &Reply::plain(204), transcript, |()| ())?.ok()
 }
 
