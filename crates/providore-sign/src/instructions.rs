@@ -62,8 +62,10 @@ impl<'m> HeaderInstructions<'m> {
     ) -> impl Iterator<Item = (&'static str, &'m str)> + Clone + use<'m> {
         lines.split('\n').filter_map(|line| {
             let line = line.strip_suffix('\r')?;
-            let before = |name: &&str| line.strip_prefix(*name)?.strip_prefix(": ");
-            NAMES.iter().find_map(|name| Some((*name, before(name)?)))
+            let colon = line.bytes().position(|byte| byte == b':')?;
+            let (name, value) = line.split_at_checked(colon)?;
+            let name = NAMES.iter().find(|known| **known == name)?;
+            Some((*name, value.strip_prefix(": ")?))
         })
     }
 
@@ -183,9 +185,8 @@ impl<'m> Lines<'m> {
     #[inline(never)]
     fn put(&mut self, piece: &str) {
         let end = self.length.saturating_add(piece.len());
-        let room = self.memory.get_mut(self.length..end).unwrap_or_default();
-        for (slot, byte) in room.iter_mut().zip(piece.as_bytes()) {
-            *slot = *byte;
+        if let Some(room) = self.memory.get_mut(self.length..end) {
+            room.copy_from_slice(piece.as_bytes());
         }
         self.length = end;
     }

@@ -12,25 +12,17 @@ pub(crate) const URL_SAFE: &[u8; 64] = &alphabet(b'-', b'_');
 /// Writes the digits of `bytes` to the front of `room`, without padding, as far as they fit. How
 /// many there are.
 pub(crate) fn encode(alphabet: &[u8; 64], bytes: &[u8], room: &mut [u8]) -> usize {
-    let mut slots = room.iter_mut();
-    let mut put = |value: u32| {
-        let digit = alphabet.get(usize::try_from(value & 63).unwrap_or_default());
-        if let (Some(slot), Some(digit)) = (slots.next(), digit) {
-            *slot = *digit;
+    for (triple, digits) in bytes.chunks(3).zip(room.chunks_mut(4)) {
+        let mut padded = [0; 3];
+        for (slot, byte) in padded.iter_mut().zip(triple) {
+            *slot = *byte;
         }
-    };
-    // The last `waiting` bits of all so far are in no digit yet.
-    let (mut bits, mut waiting) = (0_u32, 0_u32);
-    for byte in bytes {
-        bits = bits << 8 | u32::from(*byte);
-        waiting = waiting.wrapping_add(8);
-        while waiting >= 6 {
-            waiting = waiting.wrapping_sub(6);
-            put(bits >> waiting);
+        let [a, b, c] = padded;
+        let values = [a >> 2, a << 4 | b >> 4, b << 2 | c >> 6, c];
+        let count = triple.len().saturating_add(1);
+        for (digit, value) in digits.iter_mut().zip(values).take(count) {
+            *digit = *alphabet.get(usize::from(value & 63)).unwrap_or(&0);
         }
-    }
-    if waiting > 0 {
-        put(bits << 6_u32.wrapping_sub(waiting));
     }
     bytes.len().saturating_mul(8).div_ceil(6)
 }
@@ -47,29 +39,37 @@ pub(crate) struct Decoded {
 /// Writes the bytes behind `digits`, which have no padding, to the front of `room`, as far as they
 /// fit. `None` if a digit is in neither alphabet, or one is left over.
 pub(crate) fn decode(digits: &[u8], room: &mut [u8]) -> Option<Decoded> {
-    let mut slots = room.iter_mut();
-    let mut length = 0_usize;
     let mut all = 0;
-    // The last `waiting` bits of all so far are in no byte yet.
-    let (mut bits, mut waiting) = (0_u32, 0_u32);
-    for digit in digits {
-        let value = VALUES.get(usize::from(*digit)).copied();
-        let value = value.unwrap_or(NO_DIGIT);
-        all |= value;
-        bits = bits << 6 | u32::from(value);
-        waiting = waiting.wrapping_add(6);
-        if waiting >= 8 {
-            waiting = waiting.wrapping_sub(8);
-            length = length.saturating_add(1);
-            if let Some(slot) = slots.next() {
-                [.., *slot] = (bits >> waiting).to_be_bytes();
-            }
+    let mut last = [0; 3];
+    let mut slots = room.iter_mut();
+    let (groups, rest) = digits.as_chunks();
+    for group in groups {
+        for (byte, slot) in bytes_of(*group, &mut all)
+            .iter()
+            .zip(slots.by_ref().take(3))
+        {
+            *slot = *byte;
         }
     }
-    // A digit alone leaves six bits, two leave four, three leave two.
-    (all < NO_DIGIT && waiting < 6).then_some(Decoded {
-        length,
-        exact: bits & (1_u32 << waiting).wrapping_sub(1) == 0,
+    let kept = match rest.len() {
+        0 => 0,
+        2 => 1,
+        3 => 2,
+        _ => return None,
+    };
+    if kept > 0 {
+        let mut group = [b'A'; 4];
+        for (slot, digit) in group.iter_mut().zip(rest) {
+            *slot = *digit;
+        }
+        last = bytes_of(group, &mut all);
+        for (byte, slot) in last.iter().take(kept).zip(slots) {
+            *slot = *byte;
+        }
+    }
+    (all < NO_DIGIT).then_some(Decoded {
+        length: groups.len().saturating_mul(3).saturating_add(kept),
+        exact: last.iter().skip(kept).all(|byte| *byte == 0),
     })
 }
 
@@ -93,6 +93,13 @@ pub(crate) fn decode_all(alphabet: &[u8; 64], digits: &[u8], room: &mut [u8]) ->
     }
     let decoded = decode(digits, room);
     decoded.is_some_and(|decoded| decoded.length == room.len() && decoded.exact)
+}
+
+fn bytes_of(digits: [u8; 4], all: &mut u8) -> [u8; 3] {
+    let value = |digit: u8| VALUES.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT);
+    let [a, b, c, d] = digits.map(value);
+    *all |= a | b | c | d;
+    [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]
 }
 
 /// Above the value of every digit, in a bit that none of them has.

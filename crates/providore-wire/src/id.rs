@@ -158,7 +158,7 @@ impl fmt::Display for Name<'_> {
 
 // One of each for all names: they are long.
 
-#[inline(never)]
+#[cfg_attr(not(feature = "any-spelling"), inline(never))]
 fn parse_name(bytes: &[u8]) -> Result<Text<{ Name::MAX_LEN }>, ParseError> {
     Name::parse(bytes).map(copy)
 }

@@ -33,11 +33,13 @@ impl Keyed {
         Self(keyed)
     }
 
+    #[inline]
     pub(crate) fn begin(&self) -> Running {
         Running(self.0.clone())
     }
 
     /// Ends a computation of this key.
+    #[inline]
     #[expect(clippy::unused_self, reason = "the short one needs the key again")]
     pub(crate) fn finish(&self, running: Running) -> ComputedTag {
         ComputedTag::from_bytes(running.0.finalize().into_bytes().into())
@@ -45,6 +47,7 @@ impl Keyed {
 }
 
 impl Running {
+    #[inline]
     pub(crate) fn update(&mut self, data: &[u8]) {
         self.0.update(data);
     }
