@@ -288,11 +288,11 @@ fn check_values(found: &Found<'_, 9>) -> Result<(), HeadError> {
     Ok(())
 }
 
-/// The status, all fields of the profile that the response has, the question, and nothing else.
 /// What is covered besides fields.
 #[cfg(feature = "any-spelling")]
 const DERIVED: [&str; 5] = ["@status", "@method", "@path", "@query", "signature"];
 
+/// The status, all fields of the profile that the response has, the question, and nothing else.
 #[cfg(feature = "any-spelling")]
 fn check_coverage(
     ours: &Ours<'_>,
