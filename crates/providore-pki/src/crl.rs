@@ -77,6 +77,7 @@ pub struct Revocation {
     at_unix: u64,
     expires_unix: u64,
     reason: RevocationReason,
+    forbids_key: bool,
 }
 
 impl Revocation {
@@ -93,7 +94,16 @@ impl Revocation {
             at_unix,
             expires_unix,
             reason,
+            forbids_key: matches!(reason, RevocationReason::KeyCompromise),
         }
+    }
+
+    /// Revokes the key as well: no further certificate is to be issued for it. A revocation for
+    /// [`RevocationReason::KeyCompromise`] always does.
+    #[must_use]
+    pub fn with_forbidden_key(mut self) -> Self {
+        self.forbids_key = true;
+        self
     }
 
     /// The certificate's number.
@@ -118,6 +128,12 @@ impl Revocation {
     #[must_use]
     pub fn reason(&self) -> RevocationReason {
         self.reason
+    }
+
+    /// Whether the certificate's key must not be certified again.
+    #[must_use]
+    pub fn forbids_key(&self) -> bool {
+        self.forbids_key
     }
 }
 

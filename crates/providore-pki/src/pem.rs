@@ -20,6 +20,7 @@ mod reading {
     use pem_rfc7468::{Decoder, LineEnding};
 
     pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
+    pub(crate) const END_CERTIFICATE: &str = "-----END CERTIFICATE-----";
     pub(crate) const REVOCATION_LIST: &str = "X509 CRL";
 
     /// Encodes with LF line ends; `None` only for lengths that no certificate has.
@@ -47,7 +48,7 @@ mod reading {
     /// `None` if there are more than `most` blocks, or one is not closed or not base64.
     pub(crate) fn decode_certificates(text: &str, most: usize) -> Option<Vec<Vec<u8>>> {
         const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-        const END: &str = "-----END CERTIFICATE-----";
+        const END: &str = END_CERTIFICATE;
         let mut blocks = Vec::new();
         let mut rest = text;
         while let Some((_, block)) = rest.split_once(BEGIN) {

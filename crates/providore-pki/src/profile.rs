@@ -133,10 +133,10 @@ impl fmt::Display for AltName {
     }
 }
 
-/// The name of a device of which no other is known: the id itself if it can be a DNS name, else
+/// The name of a device of which no other is known: the id itself if it can be a host name, else
 /// `urn:providore:device:` and the id, percent-encoded (RFC 3986, 2.1).
 pub(crate) fn device_name(device: &DeviceId) -> der::Result<GeneralName> {
-    if is_dns_name(device.as_str()) {
+    if is_host_name(device.as_str()) {
         return Ia5String::new(device.as_str()).map(GeneralName::DnsName);
     }
     let mut uri = String::from("urn:providore:device:");
@@ -148,6 +148,13 @@ pub(crate) fn device_name(device: &DeviceId) -> der::Result<GeneralName> {
         }
     }
     Ia5String::new(&uri).map(GeneralName::UniformResourceIdentifier)
+}
+
+/// A dNSName has to be in the preferred name syntax (RFC 5280, 4.2.1.6): letters, digits and inner
+/// hyphens (RFC 1123, 2.1). DNS itself, and some verifiers, know underscores as well.
+fn is_host_name(name: &str) -> bool {
+    let hyphens_inside = |label: &str| !label.starts_with('-') && !label.ends_with('-');
+    is_dns_name(name) && !name.contains('_') && name.split('.').all(hyphens_inside)
 }
 
 fn is_dns_name(name: &str) -> bool {
@@ -176,6 +183,12 @@ mod tests {
         check("esp 32", "URI urn:providore:device:esp%2032");
         check("AA:BB", "URI urn:providore:device:AA%3ABB");
         check("-a", "URI urn:providore:device:-a");
+        check("a-", "URI urn:providore:device:a-");
+        check("living_room", "URI urn:providore:device:living_room");
+        check(
+            "lamp.living_room",
+            "URI urn:providore:device:lamp.living_room",
+        );
         check("10.0.0.1", "URI urn:providore:device:10.0.0.1");
     }
 }

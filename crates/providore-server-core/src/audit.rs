@@ -78,6 +78,11 @@ pub enum Event<'a> {
         /// Why.
         reason: CsrError,
     },
+    /// A CSR was refused because its key was revoked, by [`Revocation::forbids_key`](providore_pki::crl::Revocation::forbids_key).
+    KeyForbidden {
+        /// The device.
+        device: &'a DeviceId,
+    },
     /// A certificate was issued.
     Issued {
         /// The device.

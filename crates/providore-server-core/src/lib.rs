@@ -74,6 +74,6 @@ pub use request::{Moment, Request, Start};
 pub use response::{Body, Response};
 pub use server::{Server, Settings};
 pub use store::{
-    CertificateLog, ConfigStore, DeviceStore, Document, FirmwareStore, Image, Issued, StoreError,
-    not_revoked, revoked_at,
+    CertificateLog, ConfigStore, DeviceStore, Document, FirmwareStore, Image, Issued, ListRules,
+    StoreError, key_sha256, not_revoked, revoked_at,
 };

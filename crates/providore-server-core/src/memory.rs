@@ -13,7 +13,7 @@ use providore_wire::{DeviceId, Dialect, FirmwareVersion, Timestamp};
 
 use crate::{
     CertificateLog, ConfigStore, Device, DeviceStore, Document, Failure, FirmwareStore, Image,
-    Issued, Release, StoreError, not_revoked, revoked_at,
+    Issued, ListRules, Release, StoreError, key_sha256, not_revoked, revoked_at,
 };
 
 /// Devices, configurations, images and certificates in memory.
@@ -243,10 +243,20 @@ impl CertificateLog for MemoryStore {
     async fn revocations(
         &self,
         now: Timestamp,
-        overlap_s: u32,
+        rules: &ListRules,
     ) -> Result<Vec<Revocation>, StoreError> {
         let inner = self.inner.lock().await;
         let issued = inner.issued.values().map(Vec::as_slice);
-        Ok(revoked_at(issued, &inner.revoked, now, overlap_s))
+        Ok(revoked_at(issued, &inner.revoked, now, rules))
+    }
+
+    async fn is_key_forbidden(&self, key: &[u8; 32]) -> Result<bool, StoreError> {
+        let inner = self.inner.lock().await;
+        let forbidding = |serial: &SerialNumber| {
+            let mut revoked = inner.revoked.iter();
+            revoked.any(|known| known.serial() == serial && known.forbids_key())
+        };
+        let mut issued = inner.issued.values().flatten();
+        Ok(issued.any(|entry| forbidding(&entry.serial) && key_sha256(entry) == Some(*key)))
     }
 }

@@ -1,6 +1,6 @@
 //! Errors as problem details (RFC 9457).
 
-use alloc::format;
+use alloc::{format, string::String};
 
 use bytes::Bytes;
 
@@ -58,8 +58,22 @@ impl Problem {
         let body = format!(
             r#"{{"type":"urn:providore:problem:{name}","title":"{title}","status":{status}}}"#
         );
+        Self::document(status, body)
+    }
+
+    fn document<I>(status: u16, body: String) -> Response<I> {
         Response::new(status, Body::Bytes(Bytes::from(body)))
             .with("content-type", "application/problem+json")
+    }
+
+    /// The answer with the reason (`detail`), for a device that has authenticated itself.
+    pub(crate) fn detailed<I>(self, detail: &str) -> Response<I> {
+        let (status, name, title) = self.parts();
+        let detail = serde_json::Value::from(detail);
+        let body = format!(
+            r#"{{"type":"urn:providore:problem:{name}","title":"{title}","status":{status},"detail":{detail}}}"#
+        );
+        Self::document(status, body)
     }
 
     /// The answer, with the seconds after which to try again.

@@ -51,6 +51,9 @@ pub struct Settings {
     pub answer_lifetime_s: u32,
     /// For how long a certificate stays good after its successor was issued, in seconds.
     pub overlap_s: u32,
+    /// Whether the revocation list names certificates that were superseded, once the overlap is
+    /// over. Their keys are in nobody else's hands, and with 100,000 devices they are megabytes.
+    pub list_superseded: bool,
     /// For how long the same CSR gets the same certificate, in seconds. Not shorter than a request
     /// counts, or a replayed one could be executed twice; a shorter value is raised to that.
     pub same_csr_s: u32,
@@ -72,6 +75,7 @@ impl Settings {
         },
         answer_lifetime_s: 900,
         overlap_s: 3600,
+        list_superseded: false,
         same_csr_s: 7200,
         crl_lifetime_s: 7 * 86_400,
         replay: ReplayLimits::DEFAULT,

@@ -7,7 +7,10 @@ use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::{fmt, future::Future};
 
 use bytes::Bytes;
-use providore_pki::{SerialNumber, crl::Revocation};
+use providore_pki::{
+    Certificate, SerialNumber,
+    crl::{Revocation, RevocationReason, prune},
+};
 use providore_wire::{DeviceId, Dialect, FirmwareVersion, Timestamp};
 
 use crate::{Device, Failure, Release};
@@ -188,16 +191,46 @@ pub trait CertificateLog: Send + Sync {
     fn revoke(&self, revocation: Revocation)
     -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// The certificates that are revoked at `now`, among them those that were superseded at least
-    /// `overlap_s` seconds ago, less those that have expired.
+    /// The certificates that a revocation list of `now` names: those revoked by hand, and those that
+    /// were superseded if `rules` say so. See [`revoked_at`].
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be told.
     fn revocations(
         &self,
         now: Timestamp,
-        overlap_s: u32,
+        rules: &ListRules,
     ) -> impl Future<Output = Result<Vec<Revocation>, StoreError>> + Send;
+
+    /// Whether a certificate on this key was revoked in a way that forbids the key
+    /// ([`Revocation::forbids_key`]), for whichever device. The key is named by the SHA-256 of its
+    /// `SubjectPublicKeyInfo` ([`VerifiedCsr::key_fingerprint`](providore_pki::VerifiedCsr::key_fingerprint)).
+    ///
+    /// # Security
+    /// Whoever stole a key must not get another certificate for it. An implementation that several
+    /// processes write to answers with what they have written until now, not until a while ago.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be told.
+    fn is_key_forbidden(
+        &self,
+        key_sha256: &[u8; 32],
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
+
+/// Which certificates a revocation list names beside those that were revoked by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "settings are written as literals"
+)]
+pub struct ListRules {
+    /// A certificate is listed as superseded so many seconds after its successor was issued; `None`:
+    /// never.
+    pub superseded_after_s: Option<u32>,
+    /// A certificate that has expired is listed for so many seconds more. With the lifetime of a
+    /// list it stands on at least one list that was issued after it expired (RFC 5280, 3.3).
+    pub keep_expired_s: u32,
 }
 
 /// A certificate in the log.
@@ -303,33 +336,55 @@ pub fn not_revoked(
 /// The revocations among what was issued and what was revoked by hand; for implementors of
 /// [`CertificateLog`].
 ///
-/// A certificate that was followed by another of the same device counts as superseded from then
-/// on, and is revoked when the overlap is over: make before break.
+/// A certificate that was followed by another of the same device counts as superseded when the
+/// overlap of `rules` is over: make before break.
 pub fn revoked_at<'a>(
     issued_per_device: impl IntoIterator<Item = &'a [Arc<Issued>]>,
     by_hand: impl IntoIterator<Item = &'a Revocation>,
     now: Timestamp,
-    overlap_s: u32,
+    rules: &ListRules,
 ) -> Vec<Revocation> {
     use alloc::collections::BTreeMap;
-    use providore_pki::crl::RevocationReason;
 
-    let unix = |at: Timestamp| u64::try_from(at.unix()).unwrap_or(0);
     let mut revoked: BTreeMap<SerialNumber, Revocation> = BTreeMap::new();
-    for issued in issued_per_device {
-        for pair in issued.windows(2) {
-            let [old, new] = pair else { continue };
-            let at = new.at.saturating_add(i64::from(overlap_s));
-            if at <= now {
-                let (at, end) = (unix(at), unix(old.not_after));
-                let reason = RevocationReason::Superseded;
-                revoked.insert(old.serial, Revocation::new(old.serial, at, end, reason));
-            }
-        }
+    if let Some(overlap_s) = rules.superseded_after_s {
+        let pairs = issued_per_device
+            .into_iter()
+            .flat_map(|issued| issued.windows(2));
+        revoked.extend(pairs.filter_map(|pair| superseded(pair, now, overlap_s)));
     }
     revoked.extend(by_hand.into_iter().map(|entry| (*entry.serial(), *entry)));
+    let mut revoked: Vec<_> = revoked.into_values().collect();
+    let kept_s = i64::from(rules.keep_expired_s);
+    prune(
+        &mut revoked,
+        unix(now.saturating_add(kept_s.saturating_neg())),
+    );
     revoked
-        .into_values()
-        .filter(|entry| entry.expires_unix() >= unix(now))
-        .collect()
+}
+
+/// The revocation of the first of two certificates of one device that follow on each other.
+fn superseded(
+    pair: &[Arc<Issued>],
+    now: Timestamp,
+    overlap_s: u32,
+) -> Option<(SerialNumber, Revocation)> {
+    let [old, new] = pair else { return None };
+    let at = new.at.saturating_add(i64::from(overlap_s));
+    let reason = RevocationReason::Superseded;
+    let revocation = Revocation::new(old.serial, unix(at), unix(old.not_after), reason);
+    (at <= now).then_some((old.serial, revocation))
+}
+
+fn unix(at: Timestamp) -> u64 {
+    u64::try_from(at.unix()).unwrap_or(0)
+}
+
+/// The key of a certificate as [`CertificateLog::is_key_forbidden`] names it; `None` if the entry
+/// holds no certificate that can be read. For implementors of [`CertificateLog`].
+#[must_use]
+pub fn key_sha256(entry: &Issued) -> Option<[u8; 32]> {
+    use sha2::Digest as _;
+    let certificate = Certificate::first_of_pem(&entry.chain_pem).ok()?;
+    Some(sha2::Sha256::digest(certificate.public_key_spki_der()).into())
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use providore_pki::crl::Revocation;
 use providore_server_core::{
     CertificateLog, ConfigStore, Device, DeviceStore, Document, Failure, FirmwareStore, Image,
-    Issued, Release, StoreError,
+    Issued, ListRules, Release, StoreError,
 };
 use providore_wire::{DeviceId, Dialect, FirmwareVersion, Timestamp};
 
@@ -15,7 +15,8 @@ use providore_wire::{DeviceId, Dialect, FirmwareVersion, Timestamp};
 ///
 /// Whatever is named in [`fail`](Self::fail) fails until [`heal`](Self::heal): `device`,
 /// `pin_dialect`, `promote_secret`, `config`, `image`, `read` (of an image), `tear` (an image reads
-/// as zeros), `manifest`, `failures`, `note_failure`, `forget_failure`, `append`, `issued`, `revoke`, `revocations`.
+/// as zeros), `manifest`, `failures`, `note_failure`, `forget_failure`, `append`, `issued`, `revoke`,
+/// `revocations`, `is_key_forbidden`.
 #[derive(Debug)]
 pub struct SharedStore<S> {
     inner: Arc<S>,
@@ -183,9 +184,14 @@ impl<S: CertificateLog> CertificateLog for SharedStore<S> {
     async fn revocations(
         &self,
         now: Timestamp,
-        overlap_s: u32,
+        rules: &ListRules,
     ) -> Result<Vec<Revocation>, StoreError> {
         self.faults.check("revocations")?;
-        self.inner.revocations(now, overlap_s).await
+        self.inner.revocations(now, rules).await
+    }
+
+    async fn is_key_forbidden(&self, key_sha256: &[u8; 32]) -> Result<bool, StoreError> {
+        self.faults.check("is_key_forbidden")?;
+        self.inner.is_key_forbidden(key_sha256).await
     }
 }

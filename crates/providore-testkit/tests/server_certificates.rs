@@ -15,7 +15,7 @@ use providore_pki::{
     Certificate, Profile, SerialNumber, VerifiedChain,
     crl::{Revocation, RevocationList, RevocationReason},
 };
-use providore_server_core::{CertificateLog as _, MemoryStore};
+use providore_server_core::{CertificateLog as _, MemoryStore, Settings};
 use providore_testkit::{
     SharedStore,
     parties::{Answer, Message, Peer, Site, at, device_key, stocked},
@@ -32,9 +32,23 @@ struct Scene {
 
 impl Scene {
     fn new(id: &str) -> Self {
+        Self::with_settings(id, Settings::DEFAULT)
+    }
+
+    /// A server that lists superseded certificates.
+    fn listing_superseded(id: &str) -> Self {
+        let list_superseded = true;
+        let settings = Settings {
+            list_superseded,
+            ..Settings::DEFAULT
+        };
+        Self::with_settings(id, settings)
+    }
+
+    fn with_settings(id: &str, settings: Settings) -> Self {
         let peer = Peer::new(id);
         let store = SharedStore::new(stocked(&peer));
-        let site = Site::new(store.clone());
+        let site = Site::with_settings(store.clone(), settings);
         Self { peer, store, site }
     }
 
@@ -84,15 +98,31 @@ impl Scene {
     }
 
     fn revoke(&self, serial: SerialNumber, seconds: i64) {
-        let unix = u64::try_from(at(seconds).unix()).unwrap();
-        let end = unix.saturating_add(365 * 86_400);
-        let reason = RevocationReason::KeyCompromise;
         block_on(
             self.store
-                .revoke(Revocation::new(serial, unix, end, reason)),
+                .revoke(revocation(serial, seconds, RevocationReason::Unspecified)),
         )
         .unwrap();
     }
+
+    fn revoke_for(&self, reason: RevocationReason, serial: SerialNumber, seconds: i64) {
+        block_on(self.store.revoke(revocation(serial, seconds, reason))).unwrap();
+    }
+
+    /// Asks for a certificate on the key of `seed` and expects to be told that the key is revoked.
+    fn check_key_forbidden(&self, seed: u8, seconds: i64) {
+        let message = self.peer.post_csr(&self.peer.csr(seed), at(seconds));
+        let answer = self.post(&message, seconds);
+        assert_eq!(answer.status, 422);
+        self.peer.verify(&answer, at(seconds)).map(|_| ()).unwrap();
+        assert!(answer.text().contains("the key was revoked"));
+        assert!(self.site.heard_of("KeyForbidden"));
+    }
+}
+
+fn revocation(serial: SerialNumber, seconds: i64, reason: RevocationReason) -> Revocation {
+    let unix = u64::try_from(at(seconds).unix()).unwrap();
+    Revocation::new(serial, unix, unix.saturating_add(365 * 86_400), reason)
 }
 
 /// The serial number of the first certificate of a chain.
@@ -102,12 +132,14 @@ fn serial(chain_pem: &str) -> SerialNumber {
     *Certificate::from_pem(&chain_pem[..end]).unwrap().serial()
 }
 
-/// Sends a stored CSR as device abc123 and expects that nothing comes of it.
+/// Sends a stored CSR as device abc123 and expects that nothing comes of it, and that the device and
+/// the operator learn why.
 fn check_refused(csr: &[u8], reason: &str) {
     let scene = Scene::new("abc123");
     let answer = scene.post(&scene.peer.post_csr(csr, at(0)), 0);
     assert_eq!(answer.status, 422);
     scene.peer.verify(&answer, at(0)).map(|_| ()).unwrap();
+    assert!(answer.text().contains(r#""detail":""#), "{}", answer.text());
     let heard = format!("{:?}", scene.site.heard());
     assert!(
         heard.contains("CsrRefused") && heard.contains(reason),
@@ -132,6 +164,27 @@ fn a_subject_that_only_looks_like_the_device_is_refused() {
     check_refused(stored!("no-common-name"), "NoCommonName");
     check_refused(stored!("bmp-string"), "CommonNameEncoding");
     check_refused(&Peer::new("ABC123").csr(1), "OtherDevice");
+}
+
+#[test]
+fn a_device_learns_why_its_request_is_refused() {
+    let detail = |csr: &[u8]| {
+        let scene = Scene::new("abc123");
+        let answer = scene.post(&scene.peer.post_csr(csr, at(0)), 0);
+        let text = String::from(answer.text());
+        text.split_once(r#""detail":""#).unwrap().1.to_owned()
+    };
+    // Which cause follows depends on whether RSA is built in.
+    let weak = detail(stored!("rsa-512"));
+    assert!(weak.starts_with("the key is not accepted: the "), "{weak}");
+    assert_eq!(
+        detail(stored!("other-device")),
+        "the common name is not the device\"}"
+    );
+    assert_eq!(
+        detail(b"hello"),
+        "the request is neither DER nor one PEM block\"}"
+    );
 }
 
 #[test]
@@ -210,7 +263,7 @@ fn another_csr_gets_another_certificate_at_once() {
 
 #[test]
 fn a_key_that_comes_back_never_gets_a_certificate_that_is_about_to_be_revoked() {
-    let scene = Scene::new("dev1");
+    let scene = Scene::listing_superseded("dev1");
     let first = scene.enrol(1, 0);
     let second = scene.enrol(2, 10);
     let third = scene.enrol(1, 100);
@@ -368,8 +421,65 @@ fn many_retries_of_one_csr_at_once_issue_once() {
 }
 
 #[test]
-fn the_old_certificate_is_revoked_after_the_overlap_and_the_new_one_never() {
+fn a_superseded_certificate_is_not_listed_unless_the_operator_wants_it() {
     let scene = Scene::new("dev1");
+    let old = scene.enrol(1, 0);
+    let new = scene.enrol(2, 10);
+    assert!(scene.list(2 * HOUR).serials().is_empty());
+    scene.revoke(old, 3 * HOUR);
+    assert_eq!(scene.list(4 * HOUR).serials(), [old], "by hand");
+    assert_eq!(scene.handed_out(4 * HOUR), Some(new));
+}
+
+#[test]
+fn a_key_revoked_as_compromised_gets_no_certificate_again() {
+    let mut scene = Scene::new("dev1");
+    let first = scene.enrol(1, 0);
+    scene.revoke_for(RevocationReason::KeyCompromise, first, 10);
+    // Neither the same request nor a new one for the key, and not later either.
+    for seconds in [11, 20, 3 * HOUR, 400 * 86_400] {
+        scene.check_key_forbidden(1, seconds);
+    }
+    scene.restart();
+    scene.check_key_forbidden(1, 401 * 86_400);
+    assert_eq!(scene.handed_out(401 * 86_400), None);
+    let second = scene.enrol(2, 401 * 86_400);
+    assert_eq!(scene.handed_out(401 * 86_400), Some(second));
+}
+
+#[test]
+fn a_retired_key_gets_no_certificate_again() {
+    let scene = Scene::new("dev1");
+    let first = scene.enrol(1, 0);
+    let reason = RevocationReason::CessationOfOperation;
+    let retired = revocation(first, 10, reason).with_forbidden_key();
+    block_on(scene.store.revoke(retired)).unwrap();
+    scene.check_key_forbidden(1, 20);
+}
+
+#[test]
+fn a_compromised_key_is_refused_from_other_devices_too() {
+    let scene = Scene::new("dev1");
+    let first = scene.enrol(1, 0);
+    scene.revoke_for(RevocationReason::KeyCompromise, first, 10);
+    let other = Peer::new("dev2");
+    block_on(scene.store.put_device(other.record()));
+    let answer = scene.post(&other.post_csr(&other.csr(1), at(20)), 20);
+    assert_eq!(answer.status, 422);
+}
+
+#[test]
+fn a_store_that_cannot_tell_whether_a_key_is_forbidden_issues_nothing() {
+    let scene = Scene::new("dev1");
+    scene.store.fail("is_key_forbidden");
+    let answer = scene.post(&scene.peer.post_csr(&scene.peer.csr(1), at(0)), 0);
+    assert_eq!(answer.status, 503);
+    assert_eq!(scene.log(), []);
+}
+
+#[test]
+fn the_old_certificate_is_revoked_after_the_overlap_and_the_new_one_never() {
+    let scene = Scene::listing_superseded("dev1");
     let old = scene.enrol(1, 0);
     assert!(scene.list(30 * 86_400).serials().is_empty());
     let renewed_at = 60 * 86_400;
@@ -379,8 +489,9 @@ fn the_old_certificate_is_revoked_after_the_overlap_and_the_new_one_never() {
         (HOUR - 1, vec![]),
         (HOUR + 2, vec![old]),
         (20 * 86_400, vec![old]),
-        // What has expired need not be listed.
-        (31 * 86_400, vec![]),
+        // One that has expired stands on the next list as well (RFC 5280, 3.3).
+        (31 * 86_400, vec![old]),
+        (38 * 86_400, vec![]),
         (80 * 86_400, vec![]),
     ] {
         let list = scene.list(renewed_at.saturating_add(later));
@@ -408,7 +519,7 @@ fn a_certificate_revoked_by_hand_is_listed_at_once_and_never_handed_out_again() 
 
 #[test]
 fn what_a_revoked_certificate_had_superseded_does_not_come_back() {
-    let scene = Scene::new("dev1");
+    let scene = Scene::listing_superseded("dev1");
     let first = scene.enrol(1, 0);
     let second = scene.enrol(2, 10);
     scene.revoke(second, 20);

@@ -166,6 +166,8 @@ fn a_csr_is_taken_under_its_deployed_and_standard_types() {
         "text/plain",
         "Text/Plain; charset=utf-8",
         "application/pkcs10",
+        "Application/PKCS10",
+        "APPLICATION/PKCS10 ; x=y",
         "application/x-pem-file",
     ] {
         let message = |peer: &Peer| {

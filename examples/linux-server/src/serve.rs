@@ -260,6 +260,7 @@ impl App {
     fn open(folder: &DataFolder, settings: &File) -> Outcome<Self> {
         let password = ca_password();
         let store = folder.store()?;
+        warn_of_repairs(&store);
         warn_of_wide_modes(folder);
         let mut authority = folder.authority(password.as_deref())?;
         if let Some(url) = &settings.certificates.crl_url {
@@ -276,6 +277,7 @@ impl App {
                 allow_unversioned: settings.original.allow_unversioned,
             },
             overlap_s: settings.certificates.overlap_s,
+            list_superseded: settings.certificates.crl_superseded,
             crl_lifetime_s: settings.certificates.crl_lifetime_s,
             ..CoreSettings::DEFAULT
         };
@@ -329,6 +331,12 @@ fn warn_of_wide_modes(folder: &DataFolder) {
     }
 }
 
+fn warn_of_repairs(store: &JsonStore) {
+    for repair in store.take_repairs() {
+        tracing::warn!(file = %store.layout().log().display(), "certificate log repaired: {repair}");
+    }
+}
+
 async fn bind(address: Option<SocketAddr>, what: &str) -> Outcome<Option<TcpListener>> {
     let Some(address) = address else {
         return Ok(None);
@@ -368,6 +376,7 @@ async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             _ = stopped.changed() => return app.note_the_time(State::Ended).await,
         }
         let refreshing = Arc::clone(&app);
+        warn_of_repairs(app.server.store());
         match tokio::task::spawn_blocking(move || refreshing.server.store().refresh()).await {
             Ok(Ok(true)) => tracing::info!("devices file changed; its records are in use"),
             Ok(Err(error)) => {

@@ -167,6 +167,8 @@ pub(crate) struct Certificates {
     pub(crate) overlap_s: u32,
     /// Seconds that a revocation list counts.
     pub(crate) crl_lifetime_s: u32,
+    /// Whether superseded certificates are listed when their overlap is over.
+    pub(crate) crl_superseded: bool,
     /// Where devices and others find the revocation list; written into certificates.
     pub(crate) crl_url: Option<String>,
 }
@@ -177,6 +179,7 @@ impl Default for Certificates {
         Self {
             overlap_s: settings.overlap_s,
             crl_lifetime_s: settings.crl_lifetime_s,
+            crl_superseded: settings.list_superseded,
             crl_url: None,
         }
     }

@@ -64,6 +64,15 @@ impl Certificate {
         Self::from_der(blocks.first().ok_or(CertificateError::NotPem)?)
     }
 
+    /// Reads the first PEM block of a chain and skips the rest.
+    ///
+    /// # Errors
+    /// [`CertificateError::NotPem`], [`CertificateError::Malformed`].
+    pub fn first_of_pem(chain: &str) -> Result<Self, CertificateError> {
+        let first = chain.split_inclusive(pem::END_CERTIFICATE).next();
+        Self::from_pem(first.unwrap_or_default())
+    }
+
     /// The certificate itself.
     #[must_use]
     pub fn der(&self) -> &[u8] {

@@ -23,8 +23,8 @@ pub enum CsrError {
     /// More than [`MAX_LEN`] bytes.
     #[error("the request is longer than 8 KiB")]
     TooLong,
-    /// Neither DER nor one PEM block with nothing before it and only blanks after it.
-    #[error("the request is neither PEM nor DER")]
+    /// Neither DER nor one PEM block with nothing after it but blanks and NUL bytes.
+    #[error("the request is neither DER nor one PEM block")]
     NotPem,
     /// The PEM block is something else.
     #[error("the PEM block is not a certificate request")]
@@ -122,7 +122,7 @@ impl VerifiedCsr {
     ///
     /// `bytes` is DER, or one PEM block labelled `CERTIFICATE REQUEST` or
     /// `NEW CERTIFICATE REQUEST` (RFC 7468, 7) with LF or CRLF line ends. Text before the block
-    /// is refused, although RFC 7468 tolerates it: clients do not send any.
+    /// (RFC 7468, 5.2), blanks after it and the NUL that ends a C string are ignored.
     ///
     /// # Errors
     /// A [`CsrError`] says which rule the request breaks. The cheap rules come first, the
@@ -169,6 +169,13 @@ impl VerifiedCsr {
         &self.public_key
     }
 
+    /// SHA-256 of the key's `SubjectPublicKeyInfo`, which names the key whatever request or
+    /// certificate it is in.
+    #[must_use]
+    pub fn key_fingerprint(&self) -> [u8; 32] {
+        Sha256::digest(&self.public_key).into()
+    }
+
     /// SHA-256 of the request's DER: the same whether it came as PEM or DER. A device that asks
     /// again because the answer was lost sends the same request and is given the same certificate.
     #[must_use]
@@ -187,13 +194,25 @@ impl fmt::Debug for VerifiedCsr {
 }
 
 fn to_der(bytes: &[u8]) -> Result<Cow<'_, [u8]>, CsrError> {
-    if bytes.first() == Some(&SEQUENCE) {
+    // A request is longer than 127 bytes, so that its length begins with a byte that is not ASCII.
+    if let [SEQUENCE, 0x80..=0xff, ..] = bytes {
         return Ok(Cow::Borrowed(bytes));
     }
-    match pem::decode(bytes).ok_or(CsrError::NotPem)? {
+    match pem::decode(pem_block(bytes)).ok_or(CsrError::NotPem)? {
         (pem::REQUEST | "NEW CERTIFICATE REQUEST", der) => Ok(Cow::Owned(der)),
         _ => Err(CsrError::UnexpectedLabel),
     }
+}
+
+/// What is left without the text before a block and the NUL bytes and blanks after it.
+fn pem_block(bytes: &[u8]) -> &[u8] {
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    let is_begin = |window: &[u8]| window == BEGIN;
+    let start = bytes.windows(BEGIN.len()).position(is_begin);
+    let block = start.and_then(|start| bytes.get(start..)).unwrap_or(bytes);
+    let is_padding = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+    let end = block.iter().rposition(|byte| !is_padding(byte));
+    end.and_then(|end| block.get(..=end)).unwrap_or_default()
 }
 
 const SEQUENCE: u8 = 0x30;

@@ -189,13 +189,22 @@ fn trailing_bytes_are_refused() {
 }
 
 #[test]
-fn pem_is_read_with_either_line_end_and_nothing_around_it() {
+fn pem_is_read_with_either_line_end_and_what_tools_put_around_it() {
     let pem = String::from_utf8(stored("p256")).unwrap();
     let crlf = pem.replace('\n', "\r\n");
     check_bytes(crlf.as_bytes(), Ok(()));
     check_bytes(pem.trim_end().as_bytes(), Ok(()));
     check_bytes(format!("{pem}\n \n").as_bytes(), Ok(()));
-    check_bytes(format!("x\n{pem}").as_bytes(), Err(CsrError::NotPem));
+    // `openssl req -text`, and a C string that was sent with its end (RFC 7468, 5.2).
+    let text = "Certificate Request:\n    Data: 0\n";
+    check_bytes(format!("{text}{pem}").as_bytes(), Ok(()));
+    check_bytes(format!("0 Data\n{pem}").as_bytes(), Ok(()));
+    check_bytes(format!("{pem}\0").as_bytes(), Ok(()));
+    check_bytes(format!("\u{feff}{pem}\r\n\0\0").as_bytes(), Ok(()));
+    check_bytes(format!("{pem}\0x").as_bytes(), Err(CsrError::NotPem));
+    check_bytes(b"\0", Err(CsrError::NotPem));
+    check_bytes(b"-----BEGIN ", Err(CsrError::NotPem));
+    check_bytes(b"0", Err(CsrError::NotPem));
     check_bytes(format!("{pem}{pem}").as_bytes(), Err(CsrError::NotPem));
     check_bytes(format!("{pem}x").as_bytes(), Err(CsrError::NotPem));
     check_bytes(b"", Err(CsrError::NotPem));

@@ -2,30 +2,36 @@
 //!
 //! One thread writes. It takes all entries that wait and syncs once for them, so that many devices
 //! at once cost little more than one. Another process (the command line) may append as well: both
-//! hold the file's lock while they write, and [`Log::refresh`] reads what came from elsewhere. What
-//! is in memory is always the beginning of the file, in its order, and nothing that is not durable.
+//! hold the file's lock while they write. Reading takes no lock: a line counts when its end is
+//! there. What came from another process is read before a question is answered, so that a
+//! revocation on the command line is seen by the next request.
 
-use alloc::{format, string::String, sync::Arc, vec::Vec};
+mod line;
+mod tail;
+
+use alloc::{string::String, sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::{
     collections::{HashMap, HashSet},
     fs::{File, OpenOptions},
-    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError, RwLock},
     thread,
 };
 
 use async_channel::{Receiver, Sender};
-use providore_pki::{
-    SerialNumber,
-    crl::{Revocation, RevocationReason},
-};
+use providore_pki::{SerialNumber, crl::Revocation};
 use providore_wire::{DeviceId, Timestamp};
-use serde::{Deserialize, Serialize};
 
-use super::files::{keep_owner, sync_folder};
-use crate::{Issued, StoreError, not_revoked, revoked_at};
+use self::line::{Entry, IssuedLine, Line, RevokedLine};
+pub use self::tail::LogRepair;
+use super::{
+    files::{keep_owner, sync_folder},
+    lock,
+};
+use crate::{Issued, ListRules, StoreError, key_sha256, not_revoked, revoked_at};
 
 /// Entries that one sync covers at most.
 const MAX_BATCH: usize = 256;
@@ -33,22 +39,36 @@ const MAX_BATCH: usize = 256;
 /// Entries that may wait for the writer; more callers than this wait for room.
 const MAX_WAITING: usize = 1024;
 
+/// Repairs that wait to be told. Each needs a process that died; more are a disk that dies.
+const MAX_REPAIRS: usize = 16;
+
 /// The length of a file that is not there.
 const GONE: u64 = u64::MAX;
 
 pub(super) struct Log {
-    index: Arc<RwLock<Index>>,
+    shared: Arc<Shared>,
     writer: Sender<Append>,
-    inode: u64,
     /// How long the file was ([`GONE`]: not there) when [`Log::refresh`] failed.
     reported: Mutex<Option<u64>>,
+}
+
+/// What readers and the writer of this process share.
+struct Shared {
+    path: PathBuf,
+    inode: u64,
+    index: RwLock<Index>,
+    /// Where the file ends, as far as the writer of this process has written or is writing it: what
+    /// is behind that came from another process.
+    ours: AtomicU64,
+    repairs: Mutex<Vec<LogRepair>>,
 }
 
 #[derive(Default)]
 struct Index {
     issued: HashMap<DeviceId, Vec<Arc<Issued>>>,
-    serials: HashSet<SerialNumber>,
+    serials: HashMap<SerialNumber, Arc<Issued>>,
     revoked: HashMap<SerialNumber, Revocation>,
+    forbidden_keys: HashSet<[u8; 32]>,
     /// Up to where the file has been read.
     read: u64,
 }
@@ -62,34 +82,9 @@ struct Append {
 
 type Outcome = Result<(), Arc<io::Error>>;
 
-/// A line of the log.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Line {
-    Issued(IssuedLine),
-    Revoked(RevokedLine),
-}
-
-#[derive(Serialize, Deserialize)]
-struct IssuedLine {
-    device: String,
-    serial: String,
-    csr_sha256: String,
-    at: i64,
-    not_after: i64,
-    chain: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RevokedLine {
-    serial: String,
-    at: u64,
-    reason: String,
-    not_after: u64,
-}
-
 impl Log {
-    /// Opens or creates the log. A last line without its end was never acknowledged and is cut off.
+    /// Opens or creates the log. Only a log that does not end with a whole line needs its lock: it
+    /// is repaired ([`Log::take_repairs`]).
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
@@ -104,31 +99,36 @@ impl Log {
             keep_owner(&file, folder, folder);
         }
         sync_folder(folder)?;
-        let mut index = Index::default();
-        file.lock()?;
-        cut_torn_line(&mut file)?;
-        index.read_on(&mut file)?;
-        file.unlock()?;
+        let shared = Arc::new(Shared {
+            path: path.into(),
+            inode: file.metadata()?.ino(),
+            index: RwLock::default(),
+            ours: AtomicU64::new(0),
+            repairs: Mutex::default(),
+        });
+        if tail::is_torn(&mut file)? {
+            lock::exclusive(&file, path)?;
+            shared.mend(&mut file)?;
+            file.unlock()?;
+        }
+        shared.read_on(&mut file)?;
 
-        let inode = file.metadata()?.ino();
-        let index = Arc::new(RwLock::new(index));
         let (writer, appends) = async_channel::bounded(MAX_WAITING);
-        let written = Arc::clone(&index);
+        let written = Arc::clone(&shared);
         thread::Builder::new()
             .name("certificate-log".into())
             .spawn(move || write_all(&mut file, &appends, &written))?;
         Ok(Self {
-            index,
+            shared,
             writer,
-            inode,
             reported: Mutex::default(),
         })
     }
 
     /// Reads what another process has appended. Fails once for each state of the file.
-    pub(super) fn refresh(&self, path: &Path) -> io::Result<()> {
-        let outcome = self.read_new(path);
-        let state = std::fs::metadata(path).map_or(GONE, |file| file.len());
+    pub(super) fn refresh(&self) -> io::Result<()> {
+        let outcome = self.shared.read_new();
+        let state = std::fs::metadata(&self.shared.path).map_or(GONE, |file| file.len());
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         let before = core::mem::replace(&mut *reported, outcome.is_err().then_some(state));
         if before == Some(state) {
@@ -138,19 +138,29 @@ impl Log {
         }
     }
 
-    fn read_new(&self, path: &Path) -> io::Result<()> {
-        let mut file = File::open(path)?;
-        file.lock_shared()?;
-        let metadata = file.metadata()?;
-        let read = self.read_index(|index| index.read);
-        if metadata.ino() != self.inode || metadata.len() < read {
-            return Err(io::Error::other("certificate log was replaced or cut"));
+    /// What had to be repaired since this was last asked.
+    pub(super) fn take_repairs(&self) -> Vec<LogRepair> {
+        let mut repairs = self.shared.repairs.lock();
+        core::mem::take(repairs.as_mut().map_or(&mut Vec::new(), |repairs| repairs))
+    }
+
+    /// Sees to it that what another process has appended until now is known.
+    pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
+        let fault = |error| StoreError::new("read the certificate log", error);
+        let length = std::fs::metadata(&self.shared.path).map_err(fault)?.len();
+        if length <= self.shared.ours.load(Ordering::Acquire) {
+            return Ok(());
         }
-        if metadata.len() > read {
-            let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-            index.read_on(&mut file)?;
-        }
-        Ok(())
+        let shared = Arc::clone(&self.shared);
+        blocking::unblock(move || shared.read_new())
+            .await
+            .map_err(fault)
+    }
+
+    /// Like [`Log::catch_up`]. When the file is damaged or gone, what is in memory still counts:
+    /// [`Log::refresh`] reports the damage, and nothing new is issued.
+    pub(super) async fn catch_up_if_possible(&self) {
+        let _ = self.catch_up().await;
     }
 
     /// Writes down a certificate, unless its serial number is there already.
@@ -160,7 +170,7 @@ impl Log {
     }
 
     pub(super) async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
-        if self.read_index(|index| index.revoked.contains_key(revocation.serial())) {
+        if self.shared.index(|index| index.is_said(&revocation)) {
             return Ok(());
         }
         self.append(&Line::Revoked(RevokedLine::from(&revocation)), None)
@@ -169,25 +179,24 @@ impl Log {
 
     /// Whether anything was ever issued to a device, also if it was revoked.
     pub(super) fn has_issued(&self, device: &DeviceId) -> bool {
-        self.read_index(|index| index.issued.contains_key(device))
+        self.shared.index(|index| index.issued.contains_key(device))
     }
 
     /// Whether a certificate was issued or revoked here.
     pub(super) fn knows(&self, serial: &SerialNumber) -> bool {
-        self.read_index(|index| {
-            index.serials.contains(serial) || index.revoked.contains_key(serial)
-        })
+        self.shared
+            .index(|index| index.serials.contains_key(serial) || index.revoked.contains_key(serial))
     }
 
     pub(super) fn issued(&self, device: &DeviceId) -> Vec<Arc<Issued>> {
-        self.read_index(|index| {
+        self.shared.index(|index| {
             let all = index.issued.get(device).map_or(&[][..], Vec::as_slice);
             not_revoked(all, |serial| index.revoked.contains_key(serial)).to_vec()
         })
     }
 
     pub(super) fn all(&self) -> Vec<(Arc<Issued>, Option<Revocation>)> {
-        self.read_index(|index| {
+        self.shared.index(|index| {
             let with_fate = |entry: &Arc<Issued>| {
                 (Arc::clone(entry), index.revoked.get(&entry.serial).copied())
             };
@@ -195,32 +204,66 @@ impl Log {
         })
     }
 
-    pub(super) fn revocations(&self, now: Timestamp, overlap_s: u32) -> Vec<Revocation> {
-        self.read_index(|index| {
+    pub(super) fn revocations(&self, now: Timestamp, rules: &ListRules) -> Vec<Revocation> {
+        self.shared.index(|index| {
             let issued = index.issued.values().map(Vec::as_slice);
-            revoked_at(issued, index.revoked.values(), now, overlap_s)
+            revoked_at(issued, index.revoked.values(), now, rules)
         })
     }
 
+    pub(super) fn is_key_forbidden(&self, key_sha256: &[u8; 32]) -> bool {
+        self.shared
+            .index(|index| index.forbidden_keys.contains(key_sha256))
+    }
+
     async fn append(&self, line: &Line, serial: Option<SerialNumber>) -> Result<(), StoreError> {
-        let mut bytes = serde_json::to_vec(line)
+        let line = line
+            .to_bytes()
             .map_err(|error| StoreError::new("encode a log entry", error))?;
-        bytes.push(b'\n');
         let (done, outcome) = async_channel::bounded(1);
         let gone = || StoreError::message("the writer of the certificate log has ended");
-        let append = Append {
-            line: bytes,
-            serial,
-            done,
-        };
+        let append = Append { line, serial, done };
         // Whoever drops this future does not undo the entry: the writer alone completes it.
         self.writer.send(append).await.map_err(|_| gone())?;
         let outcome = outcome.recv().await.map_err(|_| gone())?;
         outcome.map_err(|error| StoreError::new("write the certificate log", error))
     }
+}
 
-    fn read_index<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
+impl Shared {
+    fn index<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
         read(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads what the index does not have yet.
+    fn read_on(&self, file: &mut File) -> io::Result<()> {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        index.read_on(file)?;
+        self.ours.fetch_max(index.read, Ordering::AcqRel);
+        Ok(())
+    }
+
+    fn read_new(&self) -> io::Result<()> {
+        let mut file = File::open(&self.path)?;
+        let metadata = file.metadata()?;
+        let read = self.index(|index| index.read);
+        if metadata.ino() != self.inode || metadata.len() < read {
+            return Err(io::Error::other("certificate log was replaced or cut"));
+        }
+        if metadata.len() > self.ours.load(Ordering::Acquire) {
+            self.read_on(&mut file)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the file end with a whole line, and says where that is.
+    fn mend(&self, file: &mut File) -> io::Result<u64> {
+        let (end, repair) = tail::mend(file, &self.path)?;
+        let mut repairs = self.repairs.lock().unwrap_or_else(PoisonError::into_inner);
+        if repairs.len() < MAX_REPAIRS {
+            repairs.extend(repair);
+        }
+        Ok(end)
     }
 }
 
@@ -235,7 +278,7 @@ impl Index {
                 break;
             };
             self.add_line(text).map_err(|what| {
-                let message = format!("certificate log, byte {}: {what}", self.read);
+                let message = alloc::format!("certificate log, byte {}: {what}", self.read);
                 io::Error::new(io::ErrorKind::InvalidData, message)
             })?;
             self.read = self.read.saturating_add(line.len() as u64);
@@ -245,34 +288,50 @@ impl Index {
     }
 
     fn add_line(&mut self, line: &[u8]) -> Result<(), String> {
-        if line.is_empty() {
-            return Ok(());
-        }
-        match serde_json::from_slice(line).map_err(|error| format!("{error}"))? {
-            Line::Issued(line) => self.add_issued(line.parse()?),
-            Line::Revoked(line) => self.add_revoked(line.parse()?),
+        match line::parse(line)? {
+            Some(Entry::Issued(entry)) => self.add_issued(entry),
+            Some(Entry::Revoked(revocation)) => self.add_revoked(revocation),
+            None => {}
         }
         Ok(())
     }
 
     fn add_issued(&mut self, entry: Issued) {
-        if self.serials.insert(entry.serial) {
-            self.issued
-                .entry(entry.device.clone())
-                .or_default()
-                .push(Arc::new(entry));
+        if self.serials.contains_key(&entry.serial) {
+            return;
         }
+        let entry = Arc::new(entry);
+        self.serials.insert(entry.serial, Arc::clone(&entry));
+        let forbidden = self.revoked.get(&entry.serial);
+        if forbidden.is_some_and(Revocation::forbids_key) {
+            self.forbidden_keys.extend(key_sha256(&entry));
+        }
+        let issued = self.issued.entry(entry.device.clone()).or_default();
+        issued.push(entry);
     }
 
+    /// The first revocation of a certificate stays; a later one can only forbid its key as well.
     fn add_revoked(&mut self, revocation: Revocation) {
-        self.revoked
-            .entry(*revocation.serial())
-            .or_insert(revocation);
+        let serial = *revocation.serial();
+        let known = self.revoked.entry(serial).or_insert(revocation);
+        if !revocation.forbids_key() {
+            return;
+        }
+        *known = known.with_forbidden_key();
+        let entry = self.serials.get(&serial);
+        self.forbidden_keys
+            .extend(entry.and_then(|entry| key_sha256(entry)));
+    }
+
+    /// Whether a revocation would change nothing.
+    fn is_said(&self, revocation: &Revocation) -> bool {
+        let known = self.revoked.get(revocation.serial());
+        known.is_some_and(|known| known.forbids_key() || !revocation.forbids_key())
     }
 }
 
 /// The life of the writing thread: it ends when the log is dropped.
-fn write_all(file: &mut File, appends: &Receiver<Append>, index: &RwLock<Index>) {
+fn write_all(file: &mut File, appends: &Receiver<Append>, shared: &Shared) {
     while let Ok(first) = appends.recv_blocking() {
         let mut batch = Vec::from([first]);
         while batch.len() < MAX_BATCH
@@ -280,8 +339,8 @@ fn write_all(file: &mut File, appends: &Receiver<Append>, index: &RwLock<Index>)
         {
             batch.push(next);
         }
-        let outcome = file.lock().and_then(|()| {
-            let outcome = write_durably(file, &mut batch, index);
+        let outcome = lock::exclusive(file, &shared.path).and_then(|()| {
+            let outcome = write_durably(file, &mut batch, shared);
             file.unlock()?;
             outcome
         });
@@ -295,129 +354,35 @@ fn write_all(file: &mut File, appends: &Receiver<Append>, index: &RwLock<Index>)
 
 /// Appends the lines of `batch` or, as far as the file system lets us, nothing, and reads them back.
 /// Those whose serial number is taken are answered here and leave the batch.
-fn write_durably(
-    file: &mut File,
-    batch: &mut Vec<Append>,
-    index: &RwLock<Index>,
-) -> io::Result<()> {
+fn write_durably(file: &mut File, batch: &mut Vec<Append>, shared: &Shared) -> io::Result<()> {
     if file.metadata()?.nlink() == 0 {
         return Err(io::Error::other("certificate log was removed"));
     }
-    let before = cut_torn_line(file)?;
-    let mut known = index.write().unwrap_or_else(PoisonError::into_inner);
-    known.read_on(file)?;
+    let before = shared.mend(file)?;
+    shared.read_on(file)?;
     let mut taken = HashSet::new();
     batch.retain(|append| {
-        let is_new = append
-            .serial
-            .is_none_or(|serial| !known.serials.contains(&serial) && taken.insert(serial));
+        let is_new = append.serial.is_none_or(|serial| {
+            !shared.index(|index| index.serials.contains_key(&serial)) && taken.insert(serial)
+        });
         if !is_new {
             let error = io::Error::new(io::ErrorKind::AlreadyExists, "serial number is taken");
             let _ = append.done.send_blocking(Err(Arc::new(error)));
         }
         is_new
     });
-    // Nobody waits for the disk.
-    drop(known);
     let lines: Vec<u8> = batch
         .iter()
         .flat_map(|append| append.line.iter().copied())
         .collect();
+    // Readers need not look for what is not yet durable.
+    let end = before.saturating_add(lines.len() as u64);
+    shared.ours.store(end, Ordering::Release);
     let written = file.write_all(&lines).and_then(|()| file.sync_data());
     if written.is_err() {
+        shared.ours.store(before, Ordering::Release);
         file.set_len(before)?;
         return written;
     }
-    let mut known = index.write().unwrap_or_else(PoisonError::into_inner);
-    known.read_on(file)
-}
-
-/// Cuts off what a process that died left of its last line, and says where the file ends. Whoever
-/// calls this holds the lock, so nobody is in the middle of writing.
-fn cut_torn_line(file: &mut File) -> io::Result<u64> {
-    let whole = end_of_last_line(file)?;
-    if whole < file.metadata()?.len() {
-        file.set_len(whole)?;
-        file.sync_all()?;
-    }
-    Ok(whole)
-}
-
-/// Where the last whole line ends.
-fn end_of_last_line(file: &mut File) -> io::Result<u64> {
-    let mut end = file.metadata()?.len();
-    let mut block = [0; 4096];
-    while end > 0 {
-        let start = end.saturating_sub(block.len() as u64);
-        let length = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
-        let part = block.get_mut(..length).unwrap_or_default();
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(part)?;
-        if let Some(newline) = part.iter().rposition(|byte| *byte == b'\n') {
-            return Ok(start.saturating_add(newline as u64).saturating_add(1));
-        }
-        end = start;
-    }
-    Ok(0)
-}
-
-impl From<&Issued> for IssuedLine {
-    fn from(entry: &Issued) -> Self {
-        Self {
-            device: entry.device.as_str().into(),
-            serial: format!("{}", entry.serial),
-            csr_sha256: base16ct::lower::encode_string(&entry.csr_sha256),
-            at: entry.at.unix(),
-            not_after: entry.not_after.unix(),
-            chain: entry.chain_pem.clone(),
-        }
-    }
-}
-
-impl IssuedLine {
-    fn parse(self) -> Result<Issued, String> {
-        let mut csr_sha256 = [0; 32];
-        base16ct::lower::decode(&self.csr_sha256, &mut csr_sha256)
-            .map_err(|error| format!("csr_sha256: {error}"))?;
-        Ok(Issued {
-            device: self
-                .device
-                .parse()
-                .map_err(|error| format!("device: {error}"))?,
-            serial: serial(&self.serial)?,
-            csr_sha256,
-            at: Timestamp::from_unix(self.at).ok_or("at is out of range")?,
-            not_after: Timestamp::from_unix(self.not_after).ok_or("not_after is out of range")?,
-            chain_pem: self.chain,
-        })
-    }
-}
-
-impl From<&Revocation> for RevokedLine {
-    fn from(revocation: &Revocation) -> Self {
-        Self {
-            serial: format!("{}", revocation.serial()),
-            at: revocation.at_unix(),
-            reason: revocation.reason().as_str().into(),
-            not_after: revocation.expires_unix(),
-        }
-    }
-}
-
-impl RevokedLine {
-    fn parse(self) -> Result<Revocation, String> {
-        let reason = RevocationReason::from_name(&self.reason)
-            .ok_or_else(|| format!("reason {:?}", self.reason))?;
-        Ok(Revocation::new(
-            serial(&self.serial)?,
-            self.at,
-            self.not_after,
-            reason,
-        ))
-    }
-}
-
-fn serial(hex: &str) -> Result<SerialNumber, String> {
-    let bytes = base16ct::mixed::decode_vec(hex).map_err(|error| format!("serial: {error}"))?;
-    SerialNumber::from_be_bytes(&bytes).ok_or_else(|| "serial is out of range".into())
+    shared.read_on(file)
 }

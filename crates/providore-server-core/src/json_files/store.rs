@@ -22,13 +22,13 @@ use super::{
     failures,
     files::{Stamp, absent, beneath, read_bounded},
     image::{Digests, FileImage},
-    log::Log,
+    log::{Log, LogRepair},
     manifest::{MANIFEST_FILE, Manifests},
     records::Records,
 };
 use crate::{
     CertificateLog, ConfigStore, Device, DeviceStore, Document, Failure, FirmwareStore, Issued,
-    Release, StoreError,
+    ListRules, Release, StoreError,
 };
 
 /// Configurations held in memory, and how long one may be to be held: 16 MiB in all.
@@ -136,10 +136,14 @@ impl JsonStore {
     /// [`LoadError`], once for each state of each file: the last good records stay in use.
     pub fn refresh(&self) -> Result<bool, LoadError> {
         self.epoch.fetch_add(1, Ordering::Relaxed);
-        self.log
-            .refresh(&self.layout.log())
-            .map_err(LoadError::Log)?;
+        self.log.refresh().map_err(LoadError::Log)?;
         self.records.refresh()
+    }
+
+    /// What had to be repaired in the certificate log since this was last asked: a process that died
+    /// while it wrote leaves half a line. Tell the operator.
+    pub fn take_repairs(&self) -> Vec<LogRepair> {
+        self.log.take_repairs()
     }
 
     /// Changes the devices file: reads it under a lock, lets `edit` work on its entries, and
@@ -334,6 +338,7 @@ impl CertificateLog for JsonStore {
     }
 
     async fn issued(&self, device: &DeviceId) -> Result<Vec<Arc<Issued>>, StoreError> {
+        self.log.catch_up_if_possible().await;
         let issued = self.log.issued(device);
         if issued.is_empty()
             && let Some(legacy) = self.legacy_certificate(device)
@@ -350,9 +355,15 @@ impl CertificateLog for JsonStore {
     async fn revocations(
         &self,
         now: Timestamp,
-        overlap_s: u32,
+        rules: &ListRules,
     ) -> Result<Vec<Revocation>, StoreError> {
-        Ok(self.log.revocations(now, overlap_s))
+        self.log.catch_up_if_possible().await;
+        Ok(self.log.revocations(now, rules))
+    }
+
+    async fn is_key_forbidden(&self, key_sha256: &[u8; 32]) -> Result<bool, StoreError> {
+        self.log.catch_up().await?;
+        Ok(self.log.is_key_forbidden(key_sha256))
     }
 }
 

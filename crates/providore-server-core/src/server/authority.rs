@@ -8,7 +8,8 @@ use providore_wire::{Route, Timestamp};
 
 use super::{Server, ca_fault, method_not_allowed, text};
 use crate::{
-    CertificateLog, ConfigStore, DeviceStore, FirmwareStore, Response, StoreError, problem::Problem,
+    CertificateLog, ConfigStore, DeviceStore, FirmwareStore, ListRules, Response, StoreError,
+    problem::Problem,
 };
 
 /// For how long the log is not asked again, in seconds: anybody may fetch the list, and going
@@ -75,7 +76,12 @@ where
         {
             return Ok((cached.pem.clone(), cached.der.clone()));
         }
-        let revoked = self.store.revocations(now, self.settings.overlap_s).await?;
+        let overlap_s = self.settings.overlap_s;
+        let rules = ListRules {
+            superseded_after_s: self.settings.list_superseded.then_some(overlap_s),
+            keep_expired_s: self.settings.crl_lifetime_s,
+        };
+        let revoked = self.store.revocations(now, &rules).await?;
         if let Some(cached) = cache.as_mut()
             && cached.revoked == revoked
             && !cached.list.needs_reissue(now_unix)

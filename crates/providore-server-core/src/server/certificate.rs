@@ -1,6 +1,10 @@
 //! `POST /certificates/request` and `GET /certificate`.
 
-use alloc::{string::String, sync::Arc};
+use alloc::{
+    format,
+    string::{String, ToString as _},
+    sync::Arc,
+};
 
 use providore_pki::{SerialNumber, Validity, VerifiedCsr, ca::CertificateTerms};
 use providore_sign::{ReplayGuard as _, Use};
@@ -11,6 +15,9 @@ use crate::{
     CertificateLog, ConfigStore, Device, DeviceStore, Event, FirmwareStore, Issued, Moment,
     Response, StoreError, problem::Problem,
 };
+
+/// What a device is told whose key was revoked: it has to make another one.
+const FORBIDDEN_KEY: &str = "the key was revoked and must not be used again";
 
 const PEM: &str = "application/x-pem-file";
 
@@ -32,20 +39,11 @@ where
         asked: &Authenticated<'_>,
         moment: &Moment,
     ) -> Result<Response<S::Image>, StoreError> {
-        if !is_csr_type(asked.field("content-type")) {
-            return Ok(Problem::UnsupportedMediaType.response());
-        }
-        let device = asked.device();
-        let csr = match VerifiedCsr::check(asked.body(), &device.id) {
+        let csr = match self.checked_csr(asked).await? {
             Ok(csr) => csr,
-            Err(reason) => {
-                self.audit.record(&Event::CsrRefused {
-                    device: &device.id,
-                    reason,
-                });
-                return Ok(Problem::UnusableCsr.response());
-            }
+            Err(problem) => return Ok(problem),
         };
+        let device = asked.device();
         let Some(lock) = self.issuing.get(shard(&device.id, self.issuing.len())) else {
             return Err(StoreError::message("no lock to issue under"));
         };
@@ -110,6 +108,30 @@ where
         }
     }
 
+    /// The CSR in a request, if a certificate may be issued for it; else what the device is told.
+    async fn checked_csr(
+        &self,
+        asked: &Authenticated<'_>,
+    ) -> Result<Result<VerifiedCsr, Response<S::Image>>, StoreError> {
+        if !is_csr_type(asked.field("content-type")) {
+            return Ok(Err(Problem::UnsupportedMediaType.response()));
+        }
+        let device = &asked.device().id;
+        let csr = match VerifiedCsr::check(asked.body(), device) {
+            Ok(csr) => csr,
+            Err(reason) => {
+                self.audit.record(&Event::CsrRefused { device, reason });
+                let detail = with_causes(&reason);
+                return Ok(Err(Problem::UnusableCsr.detailed(&detail)));
+            }
+        };
+        if self.store.is_key_forbidden(&csr.key_fingerprint()).await? {
+            self.audit.record(&Event::KeyForbidden { device });
+            return Ok(Err(Problem::UnusableCsr.detailed(FORBIDDEN_KEY)));
+        }
+        Ok(Ok(csr))
+    }
+
     async fn issue_new(
         &self,
         device: &Device,
@@ -160,6 +182,12 @@ where
             |newest| text(200, PEM, newest.chain_pem.clone()),
         ))
     }
+}
+
+/// An error and what it was caused by, in one line.
+fn with_causes(error: &dyn core::error::Error) -> String {
+    let causes = core::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
 /// What deployed and standard clients call PKCS#10; nothing said is taken as that, too.

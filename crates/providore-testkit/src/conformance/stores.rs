@@ -4,17 +4,18 @@ use alloc::sync::Arc;
 
 use futures_lite::future::block_on;
 use providore_pki::{
-    SerialNumber,
+    LocalCa, SerialNumber,
+    ca::CaSettings,
     crl::{Revocation, RevocationReason},
 };
 use providore_server_core::{
     CertificateLog, ConfigStore, Device, DeviceStore, Dialect, Document, Failure, FirmwareStore,
-    Image, Issued, StoreError,
+    Image, Issued, ListRules, StoreError,
 };
 use providore_wire::{DeviceId, FirmwareVersion};
 use sha2::{Digest as _, Sha256};
 
-use crate::parties::{CONFIG, CONFIG_1, Peer, at, image};
+use crate::parties::{CONFIG, CONFIG_1, Peer, at, device_key, image};
 
 /// Runs the contract of [`DeviceStore`] over a store that is [`stocked`](crate::parties::stocked)
 /// with `dev1` and holds a disabled device `off` beside it.
@@ -322,7 +323,9 @@ pub fn certificate_log<S: CertificateLog>(mut make: impl FnMut() -> S) {
     a_serial_number_is_taken_once(&make());
     a_successor_revokes_after_the_overlap(&make());
     a_revocation_by_hand_counts_at_once(&make());
-    what_has_expired_is_not_listed(&make());
+    what_is_superseded_is_listed_only_by_rule(&make());
+    what_has_expired_is_listed_once_more(&make());
+    a_key_that_was_revoked_is_forbidden(&make());
     entries_at_once_are_all_there(&make());
 }
 
@@ -371,7 +374,7 @@ fn a_successor_revokes_after_the_overlap(log: &impl CertificateLog) {
     ] {
         assert_eq!(revoked(log, seconds, 100), expected, "at {seconds}");
     }
-    let listed = block_on(log.revocations(at(1100), 100)).expect("no fault");
+    let listed = block_on(log.revocations(at(1100), &rules(100))).expect("no fault");
     assert_eq!(listed[0].reason(), RevocationReason::Superseded);
     assert_eq!(
         listed[0].at_unix(),
@@ -387,7 +390,7 @@ fn a_revocation_by_hand_counts_at_once(log: &impl CertificateLog) {
     }
     revoke(log, 2, 30);
     revoke(log, 2, 40);
-    let listed = block_on(log.revocations(at(30), 1000)).expect("no fault");
+    let listed = block_on(log.revocations(at(30), &rules(1000))).expect("no fault");
     assert_eq!(listed.len(), 1);
     assert_eq!(
         (listed[0].at_unix(), *listed[0].serial()),
@@ -408,13 +411,59 @@ fn a_revocation_by_hand_counts_at_once(log: &impl CertificateLog) {
     assert_eq!(issued(log, "dev1").len(), 1);
 }
 
-fn what_has_expired_is_not_listed(log: &impl CertificateLog) {
+fn what_is_superseded_is_listed_only_by_rule(log: &impl CertificateLog) {
+    append(log, entry("dev1", 1, 0));
+    append(log, entry("dev1", 2, 10));
+    append(log, entry("dev2", 3, 0));
+    revoke(log, 3, 20);
+    let by_hand_alone = ListRules {
+        superseded_after_s: None,
+        keep_expired_s: 0,
+    };
+    let listed = block_on(log.revocations(at(1000), &by_hand_alone)).expect("no fault");
+    assert_eq!(listed.len(), 1);
+    assert_eq!(*listed[0].serial(), number(3));
+}
+
+fn what_has_expired_is_listed_once_more(log: &impl CertificateLog) {
     append(log, entry("dev1", 1, 0));
     append(log, entry("dev1", 2, 10));
     append(log, entry("dev2", 3, 0));
     revoke(log, 3, 20);
     assert_eq!(revoked(log, LIFE_S, 0), [1, 3]);
-    assert!(revoked(log, LIFE_S.saturating_add(1), 0).is_empty());
+    let last = LIFE_S.saturating_add(KEEP_S.into());
+    assert_eq!(revoked(log, last, 0), [1, 3], "on a list after it expired");
+    assert!(revoked(log, last.saturating_add(1), 0).is_empty());
+}
+
+fn a_key_that_was_revoked_is_forbidden(log: &impl CertificateLog) {
+    let forbidden = |seed: u8| {
+        let key = Sha256::digest(device_key(seed).public_key().to_spki_der()).into();
+        block_on(log.is_key_forbidden(&key)).expect("no fault")
+    };
+    for (serial, seed) in [(1, 1), (2, 2), (3, 3), (4, 1)] {
+        let mut entry = entry("dev1", serial, 0);
+        entry.chain_pem = self_signed(seed);
+        append(log, entry);
+    }
+    assert!(!forbidden(1) && !forbidden(2) && !forbidden(3));
+    let revocation = |serial, reason| Revocation::new(number(serial), 5, unix(LIFE_S), reason);
+    let revoke = |revocation| block_on(log.revoke(revocation)).expect("no fault");
+    revoke(revocation(2, RevocationReason::Superseded));
+    assert!(!forbidden(2), "the certificate alone");
+    revoke(revocation(1, RevocationReason::KeyCompromise));
+    assert!(forbidden(1) && !forbidden(3));
+    revoke(revocation(3, RevocationReason::Unspecified).with_forbidden_key());
+    assert!(forbidden(3));
+    revoke(revocation(2, RevocationReason::Unspecified).with_forbidden_key());
+    assert!(forbidden(2), "of a certificate that was revoked before");
+    // The revocation may be there before the certificate is.
+    revoke(revocation(9, RevocationReason::KeyCompromise));
+    let mut late = entry("dev2", 9, 7);
+    late.chain_pem = self_signed(4);
+    assert!(!forbidden(4));
+    append(log, late);
+    assert!(forbidden(4));
 }
 
 fn entries_at_once_are_all_there(log: &impl CertificateLog) {
@@ -433,6 +482,25 @@ fn entries_at_once_are_all_there(log: &impl CertificateLog) {
         let expected: Vec<_> = (1..=8).map(|count| number(task * 8 + count)).collect();
         assert_eq!(found, expected, "dev{task}");
     }
+}
+
+/// For how long an expired certificate stays listed here, in seconds.
+const KEEP_S: u32 = 600;
+
+fn rules(overlap_s: u32) -> ListRules {
+    ListRules {
+        superseded_after_s: Some(overlap_s),
+        keep_expired_s: KEEP_S,
+    }
+}
+
+/// A certificate on a device's key, as far as a log looks at it.
+fn self_signed(seed: u8) -> String {
+    // The first 32 bytes are the key, as in `device_key`.
+    let entropy = [seed; LocalCa::ENTROPY_LEN];
+    let settings = CaSettings::new("a key").expect("a name");
+    let made = LocalCa::create(&entropy, &settings, unix(0)).expect("a certificate");
+    made.root_pem().into()
 }
 
 /// The life of a certificate here, in seconds.
@@ -480,7 +548,7 @@ fn revoke(log: &impl CertificateLog, serial: u64, seconds: i64) {
 
 /// What is revoked, by number.
 fn revoked(log: &impl CertificateLog, seconds: i64, overlap_s: u32) -> Vec<u64> {
-    let listed = block_on(log.revocations(at(seconds), overlap_s)).expect("no fault");
+    let listed = block_on(log.revocations(at(seconds), &rules(overlap_s))).expect("no fault");
     let mut numbers: Vec<_> = listed
         .iter()
         .map(|entry| {

@@ -56,7 +56,8 @@ pub(crate) enum State {
     Valid,
     /// It came from an original server, and this one's CA has issued none yet.
     Original,
-    /// A newer one was issued to the device; it is revoked when the server's overlap is over.
+    /// A newer one was issued to the device. It stays good until it ends, unless the server lists
+    /// superseded certificates as revoked (`crl_superseded`).
     Superseded,
     /// It has ended.
     Expired,

@@ -113,7 +113,12 @@ impl Audit for Log {
             }
             Event::CsrRefused { device, reason } => {
                 counter!("providore_csr_refused_total").increment(1);
-                tracing::warn!(%device, %reason, "certificate request refused");
+                let cause = std::error::Error::source(reason).map(tracing::field::display);
+                tracing::warn!(%device, %reason, cause, "certificate request refused");
+            }
+            Event::KeyForbidden { device } => {
+                counter!("providore_csr_refused_total").increment(1);
+                tracing::warn!(%device, "certificate request refused: its key was revoked");
             }
             Event::Issued {
                 device,

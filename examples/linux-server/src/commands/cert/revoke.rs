@@ -24,8 +24,10 @@ Examples:
   providore-server cert revoke --device kitchen-lamp --reason key-compromise
   providore-server cert revoke 80e1d2a9c3b4f5061728394a5b6c7d8e
 
-A running server puts it on its revocation list within seconds. The device may ask for a new
-certificate as long as its secret is good: device disable ID prevents that.")]
+A running server knows at the next request and puts it on its revocation list within seconds. After
+--reason key-compromise, and with --forbid-key, no certificate is issued for its key again: the
+device has to make a new key. The device may ask for a new certificate as long as its secret is
+good; `device disable ID` prevents that.")]
 #[command(group = ArgGroup::new("what").required(true).args(["serial", "device"]))]
 pub(crate) struct RevokeArgs {
     /// The serial number in hex, as cert list shows it.
@@ -37,6 +39,9 @@ pub(crate) struct RevokeArgs {
     /// Why.
     #[arg(long, value_enum, default_value = "unspecified")]
     reason: Reason,
+    /// Never certify its key again. --reason key-compromise does so as well.
+    #[arg(long)]
+    forbid_key: bool,
 }
 
 /// The reasons of RFC 5280 that a CA for devices needs.
@@ -77,20 +82,26 @@ fn parse_serial(text: &str) -> Result<SerialNumber, String> {
     SerialNumber::from_be_bytes(&bytes).ok_or_else(|| "not the serial number of anything".into())
 }
 
+impl RevokeArgs {
+    fn forbids_keys(&self) -> bool {
+        self.forbid_key || matches!(self.reason, Reason::KeyCompromise)
+    }
+}
+
 pub(super) fn run(common: &Common, args: &RevokeArgs) -> Outcome {
     let folder = common.folder();
     folder.require()?;
     let store = folder.store()?;
     let chosen = choose(all(&store)?, args)?;
     for listed in &chosen {
-        revoke(&store, listed, args.reason)?;
+        revoke(&store, listed, args)?;
     }
     let serials: Vec<String> = chosen
         .iter()
         .map(|listed| listed.issued.serial.to_string())
         .collect();
     if common.json {
-        return say_json(&json!({"revoked": serials}));
+        return say_json(&json!({"revoked": serials, "key_forbidden": args.forbids_keys()}));
     }
     let line = |listed: &Listed| {
         let (serial, device) = (listed.issued.serial, &listed.issued.device);
@@ -98,8 +109,13 @@ pub(super) fn run(common: &Common, args: &RevokeArgs) -> Outcome {
     };
     let lines: Vec<String> = chosen.iter().map(line).collect();
     say(&format!(
-        "{}\nA running server puts this on its revocation list within seconds.\n",
-        lines.join("\n")
+        "{}\n{}A running server puts this on its revocation list within seconds.\n",
+        lines.join("\n"),
+        if args.forbids_keys() {
+            "The key gets no certificate again: the device has to make a new one.\n"
+        } else {
+            ""
+        }
     ))
 }
 
@@ -133,9 +149,14 @@ fn choose(all: Vec<Listed>, args: &RevokeArgs) -> Outcome<Vec<Listed>> {
 }
 
 /// Writes the revocation down; one that is there already stays as it is.
-fn revoke(store: &JsonStore, listed: &Listed, reason: Reason) -> Outcome {
+fn revoke(store: &JsonStore, listed: &Listed, args: &RevokeArgs) -> Outcome {
     let issued = &listed.issued;
     let end = u64::try_from(issued.not_after.unix()).unwrap_or(0);
-    let revocation = Revocation::new(issued.serial, clock::now_unix(), end, reason.into());
+    let revocation = Revocation::new(issued.serial, clock::now_unix(), end, args.reason.into());
+    let revocation = if args.forbid_key {
+        revocation.with_forbidden_key()
+    } else {
+        revocation
+    };
     block_on(store.revoke(revocation)).or_fail(format!("revoke {}", issued.serial))
 }
