@@ -38,7 +38,7 @@ mod local;
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-pub use create::{CaSettings, NewCa};
+pub use create::{CaSettings, NewCa, RenewedIssuer};
 pub use local::LocalCa;
 
 use crate::{
@@ -88,6 +88,13 @@ pub trait CertificateAuthority: fmt::Debug + Send + Sync {
 
     /// The root that devices are to trust, as PEM, if the CA has been told.
     fn trust_anchor_pem(&self) -> Option<&str>;
+
+    /// The revocation lists of the CAs above the one that issues, as far as they are known. They
+    /// live longer than those of [`sign_revocation_list`](Self::sign_revocation_list) and are signed
+    /// elsewhere.
+    fn issuers_lists(&self) -> &[RevocationList] {
+        &[]
+    }
 }
 
 impl<C: CertificateAuthority + ?Sized> CertificateAuthority for &C {
@@ -105,6 +112,10 @@ impl<C: CertificateAuthority + ?Sized> CertificateAuthority for &C {
 
     fn trust_anchor_pem(&self) -> Option<&str> {
         (**self).trust_anchor_pem()
+    }
+
+    fn issuers_lists(&self) -> &[RevocationList] {
+        (**self).issuers_lists()
     }
 }
 
@@ -233,6 +244,13 @@ pub enum CaError {
     /// The CA's certificate lets it sign certificates but no revocation lists.
     #[error("the CA may not sign revocation lists")]
     MayNotSignLists,
+    /// A revocation list is not signed by a CA above the issuing one.
+    #[error("a revocation list is not signed by a CA above the issuing one")]
+    ForeignList,
+    /// The issuing certificate is signed by its own key: there is nothing above it that could renew
+    /// it.
+    #[error("the issuing CA is its own root")]
+    OwnRoot,
     /// The CA has expired: it needs a new certificate before it can issue.
     #[error("the certificate of the CA has expired")]
     Expired,

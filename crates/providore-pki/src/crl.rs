@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use der::Decode;
+use der::{Decode, Encode};
 use x509_cert::{
     crl::TbsCertList,
     ext::pkix::{CrlNumber, CrlReason},
@@ -11,7 +11,9 @@ use x509_cert::{
 
 use crate::{
     Validity, ValidityError,
+    chain::{Certificate, CertificateParts},
     elements::{Malformed, SignedParts},
+    peer_key::PeerKey,
     pem,
     serial::SerialNumber,
     time,
@@ -208,6 +210,8 @@ impl RevocationTerms {
 #[derive(Clone, PartialEq, Eq)]
 pub struct RevocationList {
     der: Vec<u8>,
+    /// DER `Name`.
+    issuer: Vec<u8>,
     number: u64,
     validity: Validity,
     serials: Vec<SerialNumber>,
@@ -245,6 +249,7 @@ impl RevocationList {
             .collect::<Option<Vec<_>>>();
         Ok(Self {
             der: der.to_vec(),
+            issuer: list.issuer.to_der().map_err(|_| MalformedList)?,
             number: number(&list).ok_or(MalformedList)?,
             validity: validity.map_err(|_| MalformedList)?,
             serials: serials.ok_or(MalformedList)?,
@@ -260,6 +265,41 @@ impl RevocationList {
             Some((pem::REVOCATION_LIST, der)) => Self::from_der(&der),
             _ => Err(MalformedList),
         }
+    }
+
+    /// Reads every `X509 CRL` block of a text, at most `most`.
+    ///
+    /// # Errors
+    /// [`MalformedList`], also if there are more.
+    pub fn all_from_pem(text: &str, most: usize) -> Result<Vec<Self>, MalformedList> {
+        let blocks = text.split_inclusive("-----END X509 CRL-----");
+        let blocks = blocks.filter(|block| !block.trim().is_empty());
+        let lists: Vec<_> = blocks.take(most.saturating_add(1)).collect();
+        if lists.len() > most {
+            return Err(MalformedList);
+        }
+        lists.into_iter().map(Self::from_pem).collect()
+    }
+
+    /// Whether the CA of this certificate has signed the list.
+    #[must_use]
+    pub fn is_signed_by(&self, issuer: &Certificate) -> bool {
+        let Ok(issuer) = CertificateParts::parse(issuer.der()) else {
+            return false;
+        };
+        self.is_of(&issuer)
+    }
+
+    pub(crate) fn is_of(&self, issuer: &CertificateParts) -> bool {
+        let may_sign = issuer.key_usage.is_none_or(|usage| usage.crl_sign());
+        let (Ok(parts), Ok(key)) = (
+            SignedParts::parse(&self.der),
+            PeerKey::from_spki_der(issuer.certificate.public_key_spki_der()),
+        ) else {
+            return false;
+        };
+        let signed = key.verify(parts.algorithm, parts.body, parts.signature);
+        may_sign && self.issuer == issuer.subject && signed.is_ok()
     }
 
     /// The list itself.

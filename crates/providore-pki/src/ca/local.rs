@@ -45,6 +45,9 @@ pub struct LocalCa {
     issuers_pem: String,
     root_pem: Option<String>,
     crl_url: Option<String>,
+    /// The CAs above the issuing one, as far as they are known.
+    above: Vec<CertificateParts>,
+    lists: Vec<RevocationList>,
 }
 
 impl LocalCa {
@@ -88,6 +91,8 @@ impl LocalCa {
             issuers_pem,
             root_pem,
             crl_url: None,
+            above: chain.into_iter().skip(1).collect(),
+            lists: Vec::new(),
             key,
         })
     }
@@ -103,6 +108,31 @@ impl LocalCa {
         }
         self.crl_url = Some(url.to_string());
         Ok(self)
+    }
+
+    /// Adds the revocation lists of the CAs above the issuing one, which a verifier of whole chains
+    /// needs beside that of the issuing one ([`CertificateAuthority::issuers_lists`]).
+    ///
+    /// # Errors
+    /// [`CaError::ForeignList`] if one is signed by none of them.
+    pub fn with_issuers_lists(mut self, lists: Vec<RevocationList>) -> Result<Self, CaError> {
+        let is_known = |list: &RevocationList| self.above.iter().any(|ca| list.is_of(ca));
+        if !lists.iter().all(is_known) {
+            return Err(CaError::ForeignList);
+        }
+        self.lists = lists;
+        Ok(self)
+    }
+
+    /// The common names of the CAs above the issuing one that have no revocation list that is good
+    /// at `now_unix`: verifiers of whole chains refuse every certificate.
+    pub fn issuers_without_list(&self, now_unix: u64) -> impl Iterator<Item = &str> {
+        let has_list = move |ca: &CertificateParts| {
+            let good = |list: &&RevocationList| now_unix <= list.next_update_unix();
+            self.lists.iter().filter(good).any(|list| list.is_of(ca))
+        };
+        let without = self.above.iter().filter(move |ca| !has_list(ca));
+        without.map(|ca| ca.certificate.common_name().unwrap_or("?"))
     }
 
     /// The validity of the issuing certificate: nothing it issues lasts longer.
@@ -159,6 +189,10 @@ impl CertificateAuthority for LocalCa {
     fn trust_anchor_pem(&self) -> Option<&str> {
         self.root_pem.as_deref()
     }
+
+    fn issuers_lists(&self) -> &[RevocationList] {
+        &self.lists
+    }
 }
 
 impl fmt::Debug for LocalCa {
@@ -169,7 +203,7 @@ impl fmt::Debug for LocalCa {
     }
 }
 
-fn read_chain(chain_pem: &str) -> Result<Vec<CertificateParts>, CaError> {
+pub(super) fn read_chain(chain_pem: &str) -> Result<Vec<CertificateParts>, CaError> {
     let blocks = pem::decode_certificates(chain_pem, MAX_CERTIFICATES).ok_or(CaError::NotPem)?;
     let parts = blocks.iter().map(|der| CertificateParts::parse(der));
     Ok(parts.collect::<Result<_, _>>()?)

@@ -3,7 +3,8 @@
 use std::{collections::HashSet, thread};
 
 use providore_pki::{
-    CertificateAuthority, KeyError, LocalCa, Profile, SerialNumber, Validity, VerifiedChain,
+    Certificate, CertificateAuthority, KeyError, LocalCa, Profile, SerialNumber, Validity,
+    VerifiedChain,
     ca::{CaError, CaSettings, CertificateTerms},
     crl::{Revocation, RevocationList, RevocationReason, RevocationTerms, prune},
 };
@@ -124,6 +125,99 @@ fn the_next_intermediate_needs_only_the_root() {
     let verified = VerifiedChain::verify(issued.chain_pem(), root, Profile::Client, later);
     assert!(verified.is_ok(), "{verified:?}");
     assert_eq!(create(made.issuer_key()).err(), Some(CaError::OtherKey));
+}
+
+#[test]
+fn the_list_of_the_root_is_signed_when_the_ca_is_made_and_lasts_as_long_as_the_issuer() {
+    let made = new_ca(1);
+    let list = made.root_list().clone();
+    let root = Certificate::from_pem(made.root_pem()).unwrap();
+    assert!(list.is_signed_by(&root));
+    assert!(list.serials().is_empty());
+    let ca = made.into_ca();
+    assert_eq!(list.next_update_unix(), ca.validity().not_after_unix());
+    assert_eq!(ca.issuers_lists(), [list]);
+    assert_eq!(ca.issuers_without_list(NOW).count(), 0);
+}
+
+#[test]
+fn a_ca_without_a_list_of_its_root_says_so_and_takes_no_strangers() {
+    let (made, stranger) = (new_ca(1), new_ca(99));
+    let open = || LocalCa::open(made.issuer_key().clone(), made.chain_pem(), NOW).unwrap();
+    let without: Vec<_> = open().issuers_without_list(NOW).map(String::from).collect();
+    assert_eq!(without, ["Test Root CA"]);
+    let foreign = open().with_issuers_lists(vec![stranger.root_list().clone()]);
+    assert_eq!(foreign.err(), Some(CaError::ForeignList));
+    let terms = RevocationTerms::new(1, NOW, DAY, &[]).unwrap();
+    let own = open().sign_revocation_list(&terms).unwrap();
+    let own = open().with_issuers_lists(vec![own]);
+    assert_eq!(own.err(), Some(CaError::ForeignList), "not above itself");
+    let root = LocalCa::open(made.root_key().clone(), made.root_pem(), NOW).unwrap();
+    let short = root.list_until(NOW + DAY, NOW).unwrap();
+    let ca = open().with_issuers_lists(vec![short]).unwrap();
+    assert_eq!(ca.issuers_without_list(NOW + DAY).count(), 0);
+    assert_eq!(ca.issuers_without_list(NOW + DAY + 1).count(), 1, "ended");
+}
+
+#[test]
+fn lists_of_several_cas_are_read_from_one_file() {
+    let (one, two) = (new_ca(1), new_ca(99));
+    let lists = [one.root_list().clone(), two.root_list().clone()];
+    let file = format!("{}\n{}\n", lists[0].to_pem(), lists[1].to_pem());
+    assert_eq!(RevocationList::all_from_pem(&file, 2), Ok(lists.to_vec()));
+    assert!(RevocationList::all_from_pem(&file, 1).is_err());
+    assert_eq!(RevocationList::all_from_pem(" \n", 1), Ok(vec![]));
+    assert!(RevocationList::all_from_pem("text", 1).is_err());
+}
+
+#[test]
+fn a_renewed_issuer_keeps_what_it_issued_good() {
+    let made = new_ca(1);
+    let ca = LocalCa::open(made.issuer_key().clone(), made.chain_pem(), NOW).unwrap();
+    let issued = issue(&ca, Profile::Client);
+    let year = 365 * DAY;
+    // After the issuing certificate has ended.
+    let later = NOW + 11 * year;
+    let renew = |key| LocalCa::renew_issuer(key, made.chain_pem(), &[3; 16], 5 * year, later);
+    let renewed = renew(made.root_key()).unwrap();
+    let again = LocalCa::open(made.issuer_key().clone(), renewed.chain_pem(), later).unwrap();
+    assert_eq!(again.validity().not_after_unix(), later + 5 * year);
+    let again = again
+        .with_issuers_lists(vec![renewed.signer_list().clone()])
+        .unwrap();
+    assert_eq!(again.issuers_without_list(later + 5 * year).count(), 0);
+    // What the old certificate signed verifies under the new one, and the root is the same.
+    let leaf = Certificate::first_of_pem(issued.chain_pem()).unwrap();
+    let chain = format!("{}{}", leaf.to_pem(), renewed.chain_pem());
+    let verified = VerifiedChain::verify(&chain, made.root_pem(), Profile::Client, NOW + DAY);
+    assert!(verified.is_err(), "the new certificate begins later");
+    let serial = SerialNumber::from_entropy(&[5; 16]).unwrap();
+    let validity = Validity::starting_at(later, DAY).unwrap();
+    let terms = CertificateTerms::new(Profile::Client, serial, validity);
+    let fresh = again.issue(&request(7), &terms).unwrap();
+    let root = made.root_pem();
+    let verified = VerifiedChain::verify(fresh.chain_pem(), root, Profile::Client, later);
+    assert!(verified.is_ok(), "{verified:?}");
+
+    assert_eq!(renew(made.issuer_key()).err(), Some(CaError::OtherKey));
+    let root_alone = LocalCa::renew_issuer(made.root_key(), made.root_pem(), &[3; 16], DAY, NOW);
+    assert_eq!(root_alone.err(), Some(CaError::OwnRoot));
+    let zeros = LocalCa::renew_issuer(made.root_key(), made.chain_pem(), &[0; 16], DAY, NOW);
+    assert_eq!(zeros.err(), Some(CaError::Entropy));
+}
+
+#[test]
+fn a_certificate_from_before_the_renewal_verifies_under_the_renewed_issuer() {
+    let made = new_ca(1);
+    let ca = LocalCa::open(made.issuer_key().clone(), made.chain_pem(), NOW).unwrap();
+    let issued = issue(&ca, Profile::Client);
+    let soon = NOW + 30 * DAY;
+    let (key, chain) = (made.root_key(), made.chain_pem());
+    let renewed = LocalCa::renew_issuer(key, chain, &[3; 16], 900 * DAY, soon).unwrap();
+    let leaf = Certificate::first_of_pem(issued.chain_pem()).unwrap();
+    let chain = format!("{}{}", leaf.to_pem(), renewed.chain_pem());
+    let verified = VerifiedChain::verify(&chain, made.root_pem(), Profile::Client, soon + DAY);
+    assert!(verified.is_ok(), "{verified:?}");
 }
 
 #[test]

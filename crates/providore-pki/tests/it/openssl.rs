@@ -124,6 +124,28 @@ fn a_revoked_certificate_is_refused_and_another_accepted() {
 }
 
 #[test]
+fn a_whole_chain_is_accepted_with_the_lists_of_the_root_and_of_the_issuer() {
+    let made = new_ca(1);
+    let root_list = made.root_list().to_pem();
+    let ca = made.into_ca();
+    let issued = issue(&ca, Profile::Client);
+    let openssl = OpenSsl::new("a_whole_chain");
+    openssl
+        .write("root.pem", ca.trust_anchor_pem().unwrap())
+        .write("chain.pem", issued.chain_pem());
+    let terms = RevocationTerms::new(1, NOW, 30 * DAY, &[]).unwrap();
+    let own_list = ca.sign_revocation_list(&terms).unwrap().to_pem();
+    for (lists, accepted) in [
+        (own_list.clone(), false),
+        (format!("{own_list}{root_list}"), true),
+    ] {
+        openssl.write("crl.pem", lists);
+        let (found, text) = verify(&openssl, "sslclient", "-crl_check_all -CRLfile crl.pem");
+        assert_eq!(found, accepted, "{text}");
+    }
+}
+
+#[test]
 fn certificates_and_lists_of_openssl_are_read() {
     let text = |name| String::from_utf8(stored(name)).unwrap();
     let root = Certificate::from_pem(&text("certificate")).unwrap();
