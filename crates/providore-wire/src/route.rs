@@ -22,17 +22,20 @@ pub enum Route {
     Report,
     /// `GET /secret`: the secret that is to replace the device's own (`Signed`).
     Secret,
-    /// `GET /certificates/crl.pem`: the revocation list; needs no signature.
+    /// `GET /certificates/crl.pem`: the revocation lists of the issuing CA and of those above it;
+    /// needs no signature.
     CrlPem,
-    /// `GET /certificates/crl.der`: the same in DER; needs no signature.
+    /// `GET /certificates/crl.der`: that of the issuing CA in DER; needs no signature.
     CrlDer,
+    /// `GET /certificates/root-crl.der`: that of the root in DER; needs no signature.
+    RootCrlDer,
     /// `GET /certificates/ca.pem`: the certificates of the CA; needs no signature.
     CaPem,
 }
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Config,
         Self::Firmware,
         Self::FirmwareCheck,
@@ -43,6 +46,7 @@ impl Route {
         Self::Secret,
         Self::CrlPem,
         Self::CrlDer,
+        Self::RootCrlDer,
         Self::CaPem,
     ];
 
@@ -77,6 +81,7 @@ impl Route {
             Self::Secret => "/secret",
             Self::CrlPem => "/certificates/crl.pem",
             Self::CrlDer => "/certificates/crl.der",
+            Self::RootCrlDer => "/certificates/root-crl.der",
             Self::CaPem => "/certificates/ca.pem",
         }
     }
@@ -94,6 +99,9 @@ impl Route {
     /// certificate need not be a device.
     #[must_use]
     pub const fn is_public(self) -> bool {
-        matches!(self, Self::CrlPem | Self::CrlDer | Self::CaPem)
+        matches!(
+            self,
+            Self::CrlPem | Self::CrlDer | Self::RootCrlDer | Self::CaPem
+        )
     }
 }

@@ -3,7 +3,10 @@
 use alloc::{string::String, vec::Vec};
 
 use bytes::Bytes;
-use providore_pki::crl::{Revocation, RevocationList, RevocationTerms};
+use providore_pki::{
+    Certificate,
+    crl::{Revocation, RevocationList, RevocationTerms},
+};
 use providore_wire::{Route, Timestamp};
 
 use super::{Server, ca_fault, method_not_allowed, text};
@@ -41,6 +44,7 @@ where
         }
         let answer = match route {
             Route::CaPem => Ok(self.ca_pem()),
+            Route::RootCrlDer => Ok(self.root_list()),
             Route::CrlDer => self
                 .revocation_list(now)
                 .await
@@ -63,8 +67,27 @@ where
         )
     }
 
-    /// The current list in PEM and DER, made anew when something was revoked half of its life is
-    /// over, or the clock was set back before its beginning.
+    /// The list of the root, if there is one.
+    fn root_list(&self) -> Response<S::Image> {
+        let root = self.authority.trust_anchor_pem();
+        let root = root.and_then(|pem| Certificate::from_pem(pem).ok());
+        let lists = &mut self.authority.issuers_lists().iter();
+        let list = root.and_then(|root| lists.find(|list| list.is_signed_by(&root)));
+        list.map_or_else(
+            || Problem::NotFound.response(),
+            |list| {
+                text(
+                    200,
+                    "application/pkix-crl",
+                    Bytes::copy_from_slice(list.der()),
+                )
+            },
+        )
+    }
+
+    /// The current list: in PEM with those of the CAs above, in DER alone. It is made anew when
+    /// something was revoked, half of its life is over, or the clock was set back before its
+    /// beginning.
     pub(super) async fn revocation_list(
         &self,
         now: Timestamp,
@@ -100,10 +123,11 @@ where
             .authority
             .sign_revocation_list(&terms)
             .map_err(ca_fault)?;
-        let (pem, der) = (
-            Bytes::from(list.to_pem()),
-            Bytes::copy_from_slice(list.der()),
-        );
+        let mut pem = list.to_pem();
+        for above in self.authority.issuers_lists() {
+            pem.push_str(&above.to_pem());
+        }
+        let (pem, der) = (Bytes::from(pem), Bytes::copy_from_slice(list.der()));
         *cache = Some(CrlCache {
             list,
             revoked,
