@@ -1,85 +1,140 @@
-//! The CA's files: keys that only their owner can read, encrypted if there is a password.
+//! The certificate authority of a data folder: opened at every start, made at the first.
 //!
-//! The intermediate issues; the root's key is needed only to make another intermediate and may be
-//! moved to a safe place.
+//! The intermediate issues; the root's key is needed only to renew the intermediate and to sign the
+//! root's revocation list, and may be moved to a safe place.
 
-use std::{fs, path::Path};
+mod files;
+mod health;
 
-use providore_pki::{
-    LocalCa, SoftwareKey,
-    ca::CaSettings,
-    key::{EncryptionEntropy, KeyFileError},
-};
-use providore_server_core::json_files::write_private;
+pub(crate) use files::{CHAIN, CaFiles, ISSUER_KEY, ROOT_KEY, ROOT_LIST, read, read_key};
+pub(crate) use health::{date, warn, warn_of_dates};
 
-use zeroize::Zeroizing;
+use providore_pki::{LocalCa, SoftwareKey, ca::CaSettings};
+use providore_wire::Timestamp;
 
 use crate::{
     clock,
     failure::{Failure, OrFail as _, Outcome},
 };
 
-const ISSUER_KEY: &str = "issuer.key.pem";
-const ROOT_KEY: &str = "root.key.pem";
-const CHAIN: &str = "chain.pem";
+/// No clock is right that is earlier than this: 2026-11-01. A CA that is made in 1970 has ended
+/// before it is used.
+const EARLIEST_UNIX: i64 = 1_793_491_200;
 
-/// Opens the CA in a folder, or makes one where there is none.
-pub(crate) fn open_or_create(folder: &Path, password: Option<&str>) -> Outcome<LocalCa> {
-    if folder.join(CHAIN).exists() {
-        open(folder, password)
-    } else {
-        create(folder, password)
+/// Revocation lists in one file: a chain has four certificates at most.
+const MAX_LISTS: usize = 4;
+
+/// Opens the CA in a folder, or makes one where nothing was ever issued.
+pub(crate) fn open_or_create(
+    files: &CaFiles,
+    password: Option<&str>,
+    issued: impl FnOnce() -> usize,
+) -> Outcome<LocalCa> {
+    let missing = files.missing();
+    if missing.is_empty() {
+        return open(files, password);
+    }
+    if !files.is_empty()? {
+        let folder = files.folder.display();
+        return Err(Failure::new(format!(
+            "the certificate authority in {folder} is incomplete: there is no {}",
+            missing.join(" and no ")
+        ))
+        .hint(format!(
+            "nothing was changed. Restore {folder} from a backup. Without one, move the folder away \
+             and run `providore-server ca create`: devices and brokers then have to trust a new root"
+        )));
+    }
+    match issued() {
+        0 => create(files, password),
+        count => Err(Failure::new(format!(
+            "there is no certificate authority in {}, but {count} certificates were issued by one",
+            files.folder.display()
+        ))
+        .hint(
+            "restore the folder from a backup. If its keys are lost, run `providore-server ca \
+             create`: devices and brokers then have to trust a new root",
+        )),
     }
 }
 
-fn open(folder: &Path, password: Option<&str>) -> Outcome<LocalCa> {
-    let path = folder.join(ISSUER_KEY);
-    let pem = fs::read_to_string(&path)
-        .or_fail(format!("read the CA's key {}", path.display()))
-        .map_err(|f| f.hint("restore the folder from a backup; do not make a new CA over it"))?;
-    let key = if pem.contains("ENCRYPTED") {
-        let password = password.ok_or_else(|| {
-            Failure::new(format!("{} is encrypted", path.display()))
-                .hint("give its password in the environment: PROVIDORE_CA_PASSWORD")
+/// Opens the CA in a folder with the revocation lists of those above it.
+pub(crate) fn open(files: &CaFiles, password: Option<&str>) -> Outcome<LocalCa> {
+    let key = files.key(ISSUER_KEY, password)?;
+    let ca = LocalCa::open(key, &files.chain()?, clock::now_unix());
+    let ca = ca
+        .or_fail(format!("use the CA in {}", files.folder.display()))
+        .map_err(|failure| {
+            failure.hint("an issuer that has expired: see `providore-server ca renew --help`")
         })?;
-        SoftwareKey::from_encrypted_pkcs8_pem(&pem, password.as_bytes())
-    } else {
-        SoftwareKey::from_pkcs8_pem(&pem)
+    let Some(lists) = files.lists()? else {
+        return Ok(ca);
     };
-    let key = key.or_fail(format!("use the CA's key {}", path.display()))?;
-    let path = folder.join(CHAIN);
-    let chain = fs::read_to_string(&path).or_fail(format!("read {}", path.display()))?;
-    LocalCa::open(key, &chain, clock::now_unix())
-        .or_fail(format!("use the CA in {}", path.display()))
+    ca.with_issuers_lists(lists)
+        .or_fail(format!("use {}", files.path(ROOT_LIST).display()))
+        .map_err(|failure| failure.hint("`providore-server ca crl` makes another one"))
 }
 
-/// Makes root and intermediate. The chain is written last: without it there is no CA, so a crash
-/// half-way leaves nothing that would be taken for one.
-fn create(folder: &Path, password: Option<&str>) -> Outcome<LocalCa> {
-    if folder.join(ISSUER_KEY).exists() && password.is_none() {
-        tracing::warn!(folder = %folder.display(), "a CA was begun here and not finished; beginning anew");
-    }
+/// Makes root and intermediate, all of it or nothing.
+pub(crate) fn create(files: &CaFiles, password: Option<&str>) -> Outcome<LocalCa> {
+    require_plausible(clock::now())?;
     let settings = CaSettings::new("providore").or_fail("name the CA")?;
     let ca =
         LocalCa::create(&clock::entropy(), &settings, clock::now_unix()).or_fail("make a CA")?;
-    for (name, key) in [(ROOT_KEY, ca.root_key()), (ISSUER_KEY, ca.issuer_key())] {
-        let pem = encode(key, password).or_fail("encode a key of the CA")?;
-        let path = folder.join(name);
-        write_private(&path, pem.as_bytes()).or_fail(format!("write {}", path.display()))?;
-    }
-    let path = folder.join(CHAIN);
-    write_private(&path, ca.chain_pem().as_bytes()).or_fail(format!("write {}", path.display()))?;
-    tracing::info!(folder = %folder.display(), "made a certificate authority");
+    let (root, issuer) = (
+        encode(ca.root_key(), password)?,
+        encode(ca.issuer_key(), password)?,
+    );
+    files.create(&[
+        (ROOT_KEY, root.as_bytes()),
+        (ISSUER_KEY, issuer.as_bytes()),
+        (ROOT_LIST, ca.root_list().to_pem().as_bytes()),
+        (CHAIN, ca.chain_pem().as_bytes()),
+    ])?;
+    tracing::info!(folder = %files.folder.display(), "made a certificate authority");
     Ok(ca.into_ca())
 }
 
-fn encode(key: &SoftwareKey, password: Option<&str>) -> Result<Zeroizing<String>, KeyFileError> {
-    match password {
+fn require_plausible(now: Timestamp) -> Outcome {
+    if now.unix() >= EARLIEST_UNIX {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "the clock of this machine says {now}, which is before this program was made"
+    ))
+    .hint("a CA that is made now would end too early: set the clock, then start again"))
+}
+
+/// A key as it is stored: under the password, if there is one.
+pub(crate) fn encode(
+    key: &SoftwareKey,
+    password: Option<&str>,
+) -> Outcome<zeroize::Zeroizing<String>> {
+    use providore_pki::key::EncryptionEntropy;
+    let pem = match password {
         Some(password) => {
             let entropy = EncryptionEntropy::new(clock::entropy(), clock::entropy());
             key.to_encrypted_pkcs8_pem(password.as_bytes(), &entropy)
-                .map(Zeroizing::new)
+                .map(zeroize::Zeroizing::new)
         }
         None => key.to_pkcs8_pem(),
+    };
+    pem.or_fail("encode a key of the CA")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_ca_is_made_by_a_clock_that_was_never_set() {
+        for (unix, plausible) in [(0, false), (86_400 * 365 * 9, false), (EARLIEST_UNIX, true)] {
+            let now = Timestamp::from_unix(unix).unwrap();
+            let outcome = require_plausible(now);
+            assert_eq!(outcome.is_ok(), plausible, "{now}");
+            if let Err(failure) = outcome {
+                assert!(failure.to_string().contains("set the clock"));
+            }
+        }
     }
 }

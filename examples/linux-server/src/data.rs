@@ -8,7 +8,7 @@
 //! DIR/authors/KEYID.pem                                  public keys of the authors of firmware
 //! DIR/certificateStore/issued.jsonl                      what was issued and revoked
 //! DIR/certificateStore/last-seen                         the time, for the next start
-//! DIR/ca/{root.key,issuer.key,chain,stranger.key}        the CA
+//! DIR/ca/{root.key,issuer.key,chain,root.crl}.pem        the CA
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use providore_pki::LocalCa;
 use providore_server_core::json_files::{JsonStore, Layout};
 
 use crate::{
-    ca,
+    ca::{self, CaFiles},
     failure::{Failure, OrFail as _, Outcome},
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct DataFolder {
     /// The stores.
     pub(crate) layout: Layout,
     /// The folder of the CA.
-    pub(crate) ca: PathBuf,
+    pub(crate) ca: CaFiles,
     /// The folder of the authors' public keys.
     pub(crate) authors: PathBuf,
 }
@@ -37,7 +37,9 @@ impl DataFolder {
     pub(crate) fn at(folder: &Path) -> Self {
         Self {
             layout: Layout::below(folder),
-            ca: folder.join("ca"),
+            ca: CaFiles {
+                folder: folder.join("ca"),
+            },
             authors: folder.join("authors"),
         }
     }
@@ -50,9 +52,19 @@ impl DataFolder {
             .map_err(|failure| failure.hint("mend the file, or name another folder with --data"))
     }
 
-    /// Opens the CA, or makes one on first use.
-    pub(crate) fn authority(&self, password: Option<&str>) -> Outcome<LocalCa> {
-        ca::open_or_create(&self.ca, password)
+    /// Opens the CA, or makes one where `store` has nothing that one has issued.
+    pub(crate) fn authority(&self, store: &JsonStore, password: Option<&str>) -> Outcome<LocalCa> {
+        ca::open_or_create(&self.ca, password, || store.certificates().len())
+    }
+
+    /// Whether a first Providore has left certificates here (`certificateStore/ID.cert.pem`).
+    pub(crate) fn has_certificates_of_first_providore(&self) -> bool {
+        let entries = std::fs::read_dir(&self.layout.certificates);
+        entries.is_ok_and(|entries| {
+            entries
+                .flatten()
+                .any(|entry| entry.file_name().as_encoded_bytes().ends_with(b".cert.pem"))
+        })
     }
 
     /// Fails where there is no data folder yet, for commands that would only confuse by making one.

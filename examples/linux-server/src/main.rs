@@ -84,6 +84,9 @@ enum Command {
     /// List or revoke certificates.
     #[command(subcommand)]
     Cert(commands::cert::CertCommand),
+    /// Show, import, encrypt or renew the certificate authority.
+    #[command(subcommand)]
+    Ca(commands::ca::CaCommand),
     /// Take over the devices, configurations and firmware of a first Providore.
     Import(commands::import::ImportArgs),
 }
@@ -107,6 +110,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Device(command) => commands::device::run(common, command),
         Command::Firmware(command) => commands::firmware::run(common, command),
         Command::Cert(command) => commands::cert::run(common, command),
+        Command::Ca(command) => commands::ca::run(common, command),
         Command::Import(args) => commands::import::run(common, args),
     }
 }

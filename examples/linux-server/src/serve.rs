@@ -14,6 +14,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use providore_pki::{LocalCa, Validity};
 use providore_server_core::{
     Server, Settings as CoreSettings,
     json_files::{JsonStore, file_mode_is_private},
@@ -24,7 +25,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use self::last_seen::{LastSeen, State};
 use crate::{
-    Common, clock,
+    Common, ca, clock,
     data::DataFolder,
     failure::{Failure, OrFail as _, Outcome},
     logs,
@@ -182,6 +183,8 @@ pub(crate) struct App {
     settings: File,
     last_seen: LastSeen,
     ca: Option<Fingerprint>,
+    /// When the issuing certificate begins and ends.
+    ca_validity: Validity,
 }
 
 /// A server that runs.
@@ -258,12 +261,24 @@ impl Running {
 
 impl App {
     fn open(folder: &DataFolder, settings: &File) -> Outcome<Self> {
+        // First of all: who counts before there is a recorder counts for nobody.
+        let metrics = metrics_recorder()?;
+        for note in &settings.notes {
+            tracing::warn!("{note}");
+        }
         let password = ca_password();
         let store = folder.store()?;
         warn_of_repairs(&store);
         warn_of_wide_modes(folder);
-        let mut authority = folder.authority(password.as_deref())?;
+        let mut authority = open_authority(folder, &store, password.as_deref())?;
         if let Some(url) = &settings.certificates.crl_url {
+            if url.to_ascii_lowercase().ends_with("crl.pem") {
+                tracing::warn!(
+                    url,
+                    "certificates.crl_url has to name a list in DER (RFC 5280, 4.2.1.13): use \
+                     /certificates/crl.der"
+                );
+            }
             authority = authority
                 .with_crl_url(url)
                 .or_fail("use certificates.crl_url")?;
@@ -282,8 +297,7 @@ impl App {
             ..CoreSettings::DEFAULT
         };
         let ca = announce::fingerprint(&authority)?;
-        // First of all: who counts before there is a recorder counts for nobody.
-        let metrics = metrics_recorder()?;
+        let ca_validity = *authority.validity();
         let last_seen = LastSeen::of(folder);
         let now = clock::now();
         let start = clock::start(last_seen.start(now));
@@ -300,6 +314,7 @@ impl App {
             settings: settings.clone(),
             last_seen,
             ca,
+            ca_validity,
         })
     }
 }
@@ -311,6 +326,26 @@ impl App {
         // What it has to say it has said.
         let _ = tokio::task::spawn_blocking(note).await;
     }
+}
+
+/// Opens the CA or makes it, and says what will break with it.
+fn open_authority(
+    folder: &DataFolder,
+    store: &JsonStore,
+    password: Option<&str>,
+) -> Outcome<LocalCa> {
+    let is_new = !folder.ca.missing().is_empty();
+    let ca = folder.authority(store, password)?;
+    if is_new && folder.has_certificates_of_first_providore() {
+        tracing::warn!(
+            "this installation has certificates of another CA, that of a first Providore, and now a new \
+             CA of its own: at their next renewal devices get certificates that brokers do not trust \
+             yet. Have them trust ca.pem as well, or go on with a CA of your own: `providore-server \
+             ca import --help`"
+        );
+    }
+    ca::warn(&folder.ca, &ca, password);
+    Ok(ca)
 }
 
 /// The password of the CA's keys. It comes from the environment only: a flag would show in `ps`.
@@ -366,6 +401,9 @@ fn metrics_recorder() -> Outcome<PrometheusHandle> {
 /// Two a second, for as long as [`last_seen::INTERVAL_S`].
 const TICKS_PER_NOTE: u32 = 2 * last_seen::INTERVAL_S;
 
+/// Two a second, for a day.
+const TICKS_PER_DAY: u32 = 2 * 86_400;
+
 /// Sees changes on disk, and forgets addresses that went away.
 async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
@@ -387,6 +425,9 @@ async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             _ => {}
         }
         count = count.wrapping_add(1);
+        if count.is_multiple_of(TICKS_PER_DAY) {
+            ca::warn_of_dates(&app.ca_validity);
+        }
         if count.is_multiple_of(TICKS_PER_NOTE) {
             app.addresses.forget_idle();
             app.metrics.run_upkeep();

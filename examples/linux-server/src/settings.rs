@@ -40,6 +40,9 @@ pub(crate) struct File {
     pub(crate) metrics: MetricsAudience,
     /// Folders other than those in the data folder.
     pub(crate) folders: Folders,
+    /// What a first Providore's file says that has no effect here; warned about at the start.
+    #[serde(skip)]
+    pub(crate) notes: Vec<String>,
 }
 
 /// What HTTPS shows: files of yours, or a certificate from this server's own CA.
@@ -330,6 +333,7 @@ struct FirstProvidore {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Webserver {
+    user: Option<String>,
     protocol: String,
     bind: String,
     port: u16,
@@ -350,13 +354,21 @@ struct LoggingFile {
 
 impl FirstProvidore {
     fn into_settings(self) -> Outcome<File> {
+        let mut notes = Vec::new();
         let Webserver {
+            user,
             protocol,
             bind,
             port,
             ssl_cert_path,
             ssl_key_path,
         } = self.webserver;
+        if let Some(user) = user.filter(|user| !user.is_empty()) {
+            notes.push(format!(
+                "webserver.user {user:?} is not used: the server runs as the user who starts it. Start \
+                 it as {user}, such as with User= in a systemd unit"
+            ));
+        }
         let bind: IpAddr = match bind.as_str() {
             "localhost" => [127, 0, 0, 1].into(),
             bind => bind
@@ -400,6 +412,7 @@ impl FirstProvidore {
                 certificates: self.certificate_store,
                 failures: None,
             },
+            notes,
             ..File::default()
         })
     }
@@ -423,7 +436,7 @@ mod tests {
     }
 
     const ORIGINAL: &str = r#"{
-        "webserver": {"protocol": "https", "bind": "0.0.0.0", "port": 3001,
+        "webserver": {"user": "http", "protocol": "https", "bind": "0.0.0.0", "port": 3001,
                       "sslCertPath": "tls/cert.pem", "sslKeyPath": "/etc/key.pem"},
         "configStore": "config", "firmwareStore": "fw",
         "openSSL": {"bin": "/usr/bin/openssl"}, "logging": {"console": {}}

@@ -15,6 +15,7 @@ mod serve {
 
     mod abuse;
     mod announce;
+    mod authority;
     mod deployed;
     mod microcontroller;
     mod operation;

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    clock,
+    ca, clock,
     data::DataFolder,
     failure::{Failure, OrFail as _, Outcome},
     settings::Tls,
@@ -58,7 +58,7 @@ impl Material {
                 key: key.clone(),
             },
             (None, None) => Source::OwnCa {
-                ca: Box::new(folder.authority(super::ca_password().as_deref())?),
+                ca: Box::new(ca::open(&folder.ca, super::ca_password().as_deref())?),
                 names: own_names(&tls.names)?,
             },
             _ => {
@@ -138,8 +138,16 @@ fn own_certificate(ca: &LocalCa, names: &[AltName]) -> Outcome<Shown> {
     let mut buffer = [0; csr::MAX_DER_LEN];
     let request = csr::write_der(&mut key, &name, &mut buffer).or_fail("write a request")?;
     let request = VerifiedCsr::check(request, &name).or_fail("check our own request")?;
-    let validity = Validity::starting_at(clock::now_unix(), OWN_LIFETIME_S)
-        .or_fail("date a TLS certificate")?;
+    let now = clock::now_unix();
+    if now < ca.validity().not_before_unix() {
+        let begin = ca::date(ca.validity().not_before_unix());
+        return Err(Failure::new(format!(
+            "the clock of this machine says {}, and the CA begins at {begin}",
+            clock::now()
+        ))
+        .hint("set the clock, then start again"));
+    }
+    let validity = Validity::starting_at(now, OWN_LIFETIME_S).or_fail("date a TLS certificate")?;
     let serial = serial.ok_or_else(|| Failure::new("the random number generator gave zeros"))?;
     let terms =
         CertificateTerms::new(Profile::Server, serial, validity).with_alt_names(names.to_vec());

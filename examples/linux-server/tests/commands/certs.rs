@@ -92,7 +92,7 @@ fn certificates_are_listed_with_what_became_of_them() {
 fn a_revocation_reaches_the_running_server() {
     let (place, server) = place_with_certificates();
     let answer = place.json(&["cert", "revoke", "7F:04", "--reason", "key-compromise"]);
-    assert_eq!(answer, json!({"revoked": ["7f04"]}));
+    assert_eq!(answer, json!({"revoked": ["7f04"], "key_forbidden": true}));
     server.refresh().unwrap();
     let gate = "gate".parse().unwrap();
     assert!(
@@ -109,7 +109,7 @@ fn a_revocation_reaches_the_running_server() {
 fn all_certificates_of_a_device_are_revoked_at_once() {
     let (place, _server) = place_with_certificates();
     let answer = place.json(&["cert", "revoke", "--device", "lamp"]);
-    assert_eq!(answer, json!({"revoked": ["7f02", "7f03"]}));
+    assert_eq!(answer, json!({"revoked": ["7f02", "7f03"], "key_forbidden": false}));
     let log = fs::read(place.data("certificateStore/issued.jsonl")).unwrap();
     place.json(&["cert", "revoke", "--device", "lamp"]);
     let again = fs::read(place.data("certificateStore/issued.jsonl")).unwrap();

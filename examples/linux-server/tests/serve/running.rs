@@ -31,6 +31,8 @@ pub(super) struct Running {
     pub(super) http: Option<SocketAddr>,
     pub(super) https: Option<SocketAddr>,
     log: Receiver<String>,
+    /// What it said until it served.
+    started: String,
 }
 
 /// An answer as it came over the wire.
@@ -78,8 +80,21 @@ impl Site {
 
     /// Serves on free ports, with JSON logs to read along.
     pub(super) fn serve(&self, args: &[&str]) -> Running {
+        self.serve_with(args, &[])
+    }
+
+    /// Serves, and has said `what` by then.
+    pub(super) fn serve_until(&self, args: &[&str], what: &str) -> Running {
+        let running = self.serve(args);
+        running.wait_for_earlier(what);
+        running
+    }
+
+    /// Serves in an environment.
+    pub(super) fn serve_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Running {
         let mut command = self.command();
         command.args(["serve", "--log-format", "json"]).args(args);
+        command.envs(environment.iter().copied());
         if !args.contains(&"--config") {
             command.args(["--http", "127.0.0.1:0"]);
         }
@@ -96,8 +111,10 @@ impl Site {
             http: None,
             https: None,
             log,
+            started: String::new(),
         };
-        let line = running.wait_for("\"serving\"");
+        let (line, started) = running.read_until("\"serving\"");
+        running.started = started;
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         let address = |name: &str| line[name].as_str().map(|text| text.parse().unwrap());
         (running.http, running.https) = (address("http"), address("https"));
@@ -108,15 +125,31 @@ impl Site {
 impl Running {
     /// The next line of the log that holds `what`, within ten seconds.
     pub(super) fn wait_for(&self, what: &str) -> String {
+        self.read_until(what).0
+    }
+
+    /// The next line of the log that holds `what`, and those before it.
+    fn read_until(&self, what: &str) -> (String, String) {
         let began = Instant::now();
+        let mut before = String::new();
         while let Some(left) = Duration::from_secs(10).checked_sub(began.elapsed()) {
             match self.log.recv_timeout(left) {
-                Ok(line) if line.contains(what) => return line,
-                Ok(_) => {}
+                Ok(line) if line.contains(what) => return (line, before),
+                Ok(line) => before.extend([line.as_str(), "\n"]),
                 Err(_) => break,
             }
         }
-        panic!("the log never said {what}");
+        panic!("the log never said {what}:\n{before}");
+    }
+
+    /// What it said until it served.
+    pub(super) fn said_so_far(&self) -> &str {
+        &self.started
+    }
+
+    /// It said `what` before it served.
+    pub(super) fn wait_for_earlier(&self, what: &str) {
+        assert!(self.started.contains(what), "not {what}:\n{}", self.started);
     }
 
     pub(super) fn connect(&self) -> TcpStream {

@@ -9,6 +9,7 @@ use super::{
     devices::{Candidate, Candidates, Fate},
     source::Source,
 };
+use crate::ca::CHAIN;
 use crate::data::DataFolder;
 
 /// All that there is to say.
@@ -55,13 +56,14 @@ impl Report<'_> {
     }
 
     fn authority(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let chain = self.folder.ca.join("chain.pem");
+        let chain = self.folder.ca.path(CHAIN);
         writeln!(
             f,
             "\nThe CA of the original was not taken over. Certificates that it issued are handed \
              out until\na device asks for a new one; new ones come from this server's own CA. Give \
              its certificate,\n{} (made when the server first starts), to whoever checks\ndevice \
-             certificates, beside the old one.",
+             certificates, beside the old one. Or go on with the old root:\n`providore-server ca \
+             import --help` says how.",
             chain.display()
         )?;
         match &self.source.ca {
