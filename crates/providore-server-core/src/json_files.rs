@@ -22,9 +22,12 @@ mod lock;
 mod log;
 mod manifest;
 mod records;
+mod render;
+mod spelling;
 mod store;
+mod strict;
 
-pub use devices::{DeviceEdit, LoadError};
+pub use devices::{DeviceEdit, LoadError, entries as device_entries};
 pub use files::{file_mode_is_private, write_private};
 pub use image::FileImage;
 pub use log::LogRepair;

@@ -9,5 +9,5 @@ pub(crate) mod import;
 
 mod configs;
 mod files;
-mod print;
+pub(crate) mod print;
 mod records;

@@ -18,6 +18,7 @@ use providore_server_core::json_files::{JsonStore, Layout};
 
 use crate::{
     ca::{self, CaFiles},
+    commands::print::note,
     failure::{Failure, OrFail as _, Outcome},
 };
 
@@ -44,12 +45,27 @@ impl DataFolder {
         }
     }
 
-    /// Opens the stores.
-    pub(crate) fn store(&self) -> Outcome<JsonStore> {
+    /// Opens the stores; the caller says what they have to tell.
+    pub(crate) fn quiet_store(&self) -> Outcome<JsonStore> {
         let path = self.layout.devices.display();
         JsonStore::open(self.layout.clone())
             .or_fail(format!("open the data folder ({path})"))
             .map_err(|failure| failure.hint("mend the file, or name another folder with --data"))
+    }
+
+    /// Opens the stores for a command, and says what looks wrong in them.
+    pub(crate) fn store(&self) -> Outcome<JsonStore> {
+        let store = self.quiet_store()?;
+        for doubt in store.take_doubts() {
+            note(&format!("{}: {doubt}", self.layout.devices.display()));
+        }
+        for repair in store.take_repairs() {
+            note(&format!(
+                "{} was repaired: {repair}",
+                self.layout.log().display()
+            ));
+        }
+        Ok(store)
     }
 
     /// Opens the CA, or makes one where `store` has nothing that one has issued.

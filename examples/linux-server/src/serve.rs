@@ -267,8 +267,8 @@ impl App {
             tracing::warn!("{note}");
         }
         let password = ca_password();
-        let store = folder.store()?;
-        warn_of_repairs(&store);
+        let store = folder.quiet_store()?;
+        warn_of_files(&store);
         warn_of_wide_modes(folder);
         let mut authority = open_authority(folder, &store, password.as_deref())?;
         if let Some(url) = &settings.certificates.crl_url {
@@ -366,7 +366,10 @@ fn warn_of_wide_modes(folder: &DataFolder) {
     }
 }
 
-fn warn_of_repairs(store: &JsonStore) {
+fn warn_of_files(store: &JsonStore) {
+    for doubt in store.take_doubts() {
+        tracing::warn!(file = %store.layout().devices.display(), "{doubt}");
+    }
     for repair in store.take_repairs() {
         tracing::warn!(file = %store.layout().log().display(), "certificate log repaired: {repair}");
     }
@@ -414,7 +417,7 @@ async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             _ = stopped.changed() => return app.note_the_time(State::Ended).await,
         }
         let refreshing = Arc::clone(&app);
-        warn_of_repairs(app.server.store());
+        warn_of_files(app.server.store());
         match tokio::task::spawn_blocking(move || refreshing.server.store().refresh()).await {
             Ok(Ok(true)) => tracing::info!("devices file changed; its records are in use"),
             Ok(Err(error)) => {

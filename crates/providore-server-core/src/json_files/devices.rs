@@ -26,8 +26,9 @@ use serde::{
     Deserialize, Deserializer as _,
     de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
+use super::{spelling, strict};
 use crate::{CertificatePolicy, Device, FileName, Order, Release};
 
 /// Releases of one device. A device passes through them one after the other; more than this is a
@@ -36,6 +37,9 @@ const MAX_RELEASES: usize = 256;
 
 /// Alternative names of one certificate.
 const MAX_NAMES: usize = 32;
+
+/// Slips of one file that are told; a file with more has a system to them.
+const MAX_DOUBTS: usize = 16;
 
 pub(super) type Devices = HashMap<DeviceId, Arc<Device>>;
 
@@ -119,26 +123,48 @@ struct Certificate {
 
 /// Parses a whole file, one entry after the other: a fleet's file as one tree of values would take
 /// many times the memory of its records. Fuzzed as `devices_json`.
-pub(super) fn parse(bytes: &[u8]) -> Result<Devices, LoadError> {
-    let mut devices = Devices::new();
-    read(bytes, |id, entry| match device(&id, &entry) {
-        Err(what) => Err(LoadError::Device { id, what }),
-        Ok(device) => match devices.insert(device.id.clone(), Arc::new(device)) {
-            Some(_) => Err(twice(id)),
-            None => Ok(()),
-        },
+pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, LoadError> {
+    let (mut devices, mut doubts) = (Devices::new(), Vec::new());
+    read(bytes, |id, raw| {
+        let entry = strict::value(raw.get()).and_then(|entry| {
+            if doubts.len() < MAX_DOUBTS {
+                doubts.extend(spelling::doubts(&id, &entry));
+            }
+            device(&id, &entry)
+        });
+        match entry {
+            Err(what) => Err(LoadError::Device { id, what }),
+            Ok(device) => match devices.insert(device.id.clone(), Arc::new(device)) {
+                Some(_) => Err(twice(id)),
+                None => Ok(()),
+            },
+        }
     })?;
-    Ok(devices)
+    Ok(Parsed { devices, doubts })
 }
 
-/// The entries as they stand, for an edit.
-pub(super) fn entries(bytes: &[u8]) -> Result<DeviceEdit, LoadError> {
+/// A devices file.
+pub(super) struct Parsed {
+    pub(super) devices: Devices,
+    /// Members that look like a slip, in words.
+    pub(super) doubts: Vec<String>,
+}
+
+/// The entries of a devices file as they stand, usable or not.
+///
+/// # Errors
+/// [`LoadError::Json`], [`LoadError::NoObject`]; [`LoadError::Device`] where an entry, or a member of
+/// one, is there twice.
+pub fn entries(bytes: &[u8]) -> Result<DeviceEdit, LoadError> {
     let mut entries = DeviceEdit::new();
-    read(bytes, |id, entry| {
+    read(bytes, |id, raw| {
         if entries.contains_key(&id) {
             return Err(twice(id));
         }
-        entries.insert(id, entry);
+        match strict::value(raw.get()) {
+            Ok(entry) => entries.insert(id, entry),
+            Err(what) => return Err(LoadError::Device { id, what }),
+        };
         Ok(())
     })?;
     Ok(entries)
@@ -151,9 +177,9 @@ fn twice(id: String) -> LoadError {
 }
 
 /// Hands over one entry after the other, until one is not taken.
-fn read(
-    bytes: &[u8],
-    take: impl FnMut(String, Value) -> Result<(), LoadError>,
+pub(super) fn read<'a>(
+    bytes: &'a [u8],
+    take: impl FnMut(String, &'a RawValue) -> Result<(), LoadError>,
 ) -> Result<(), LoadError> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         serde_json::from_slice::<IgnoredAny>(bytes).map_err(LoadError::Json)?;
@@ -171,7 +197,9 @@ fn read(
 /// Who takes the entries, and what was wrong with the first that was not taken.
 struct Entries<F>(F, Option<LoadError>);
 
-impl<'de, F: FnMut(String, Value) -> Result<(), LoadError>> Visitor<'de> for &mut Entries<F> {
+impl<'de, F: FnMut(String, &'de RawValue) -> Result<(), LoadError>> Visitor<'de>
+    for &mut Entries<F>
+{
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,7 +207,7 @@ impl<'de, F: FnMut(String, Value) -> Result<(), LoadError>> Visitor<'de> for &mu
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some((id, entry)) = map.next_entry::<String, Value>()? {
+        while let Some((id, entry)) = map.next_entry::<String, &'de RawValue>()? {
             if let Err(wrong) = (self.0)(id, entry) {
                 self.1 = Some(wrong);
                 return Err(M::Error::custom("an entry is wrong"));
@@ -204,6 +232,7 @@ pub(super) fn device(id: &str, entry: &Value) -> Result<Device, String> {
                     return Err(format!("its {key} is not a text"));
                 }
             }
+            spelling::refuse_doubtful(members)?;
             Record::deserialize(entry).map_err(|error| error.to_string())?
         }
         _ => return Err("neither a secret nor an object".into()),

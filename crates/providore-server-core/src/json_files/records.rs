@@ -1,6 +1,6 @@
 //! The records of the devices file: when they are read again, and how the file is changed.
 
-use alloc::sync::Arc;
+use alloc::{string::String, sync::Arc, vec::Vec};
 use std::{
     fs::{self, File, OpenOptions},
     io,
@@ -12,8 +12,10 @@ use std::{
 use providore_wire::DeviceId;
 
 use super::{
-    devices::{self, DeviceEdit, Devices, LoadError},
+    devices::{self, DeviceEdit, Devices, LoadError, Parsed},
     files::{Stamp, absent, keep_owner, read_bounded, write_private},
+    lock,
+    render::render,
 };
 use crate::Device;
 
@@ -26,17 +28,25 @@ pub(super) struct Records {
     devices: RwLock<Arc<Devices>>,
     /// The file that was read last, also one that could not be used.
     seen: Mutex<Option<Stamp>>,
+    /// What looks like a slip in it and was not told yet.
+    doubts: Mutex<Vec<String>>,
 }
 
 impl Records {
     /// Reads the file; one that is not there is an empty one.
     pub(super) fn open(path: PathBuf) -> Result<Self, LoadError> {
-        let (devices, stamp) = load(&path)?;
+        let (parsed, stamp) = load(&path)?;
         Ok(Self {
             path,
-            devices: RwLock::new(Arc::new(devices)),
+            devices: RwLock::new(Arc::new(parsed.devices)),
             seen: Mutex::new(stamp),
+            doubts: Mutex::new(parsed.doubts),
         })
+    }
+
+    /// Members of the file that look like a slip, since this was last asked.
+    pub(super) fn take_doubts(&self) -> Vec<String> {
+        core::mem::take(&mut *self.doubts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// All records of one moment.
@@ -61,9 +71,10 @@ impl Records {
             // Gone is not the same as empty: nobody is locked out by a slip of an editor.
             return Err(LoadError::Read(io::ErrorKind::NotFound.into()));
         }
-        let (devices, stamp) = load(&self.path)?;
+        let (parsed, stamp) = load(&self.path)?;
         *seen = stamp;
-        *self.devices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(devices);
+        *self.devices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(parsed.devices);
+        *self.doubts.lock().unwrap_or_else(PoisonError::into_inner) = parsed.doubts;
         Ok(true)
     }
 
@@ -73,12 +84,16 @@ impl Records {
         edit: impl FnOnce(&mut DeviceEdit) -> Result<T, E>,
     ) -> Result<T, E> {
         let _lock = lock_beside(&self.path).map_err(LoadError::Write)?;
-        let mut entries = match read_bounded(&self.path, MAX_DEVICES_FILE) {
-            Ok(bytes) => devices::entries(&bytes)?,
-            Err(error) => absent(error).map_err(LoadError::Read)?.unwrap_or_default(),
+        let old = match read_bounded(&self.path, MAX_DEVICES_FILE) {
+            Ok(bytes) => bytes,
+            // Not an empty file, which is a damaged one.
+            Err(error) => absent(error)
+                .map_err(LoadError::Read)?
+                .unwrap_or_else(|| b"{}".to_vec()),
         };
+        let mut entries = devices::entries(&old)?;
         let value = edit(&mut entries)?;
-        self.replace(&entries)?;
+        self.replace(&old, &entries)?;
         Ok(value)
     }
 
@@ -93,17 +108,17 @@ impl Records {
         let bytes = read_bounded(&self.path, MAX_DEVICES_FILE).map_err(LoadError::Read)?;
         let mut entries = devices::entries(&bytes)?;
         if amend(&mut entries) {
-            return self.replace(&entries);
+            return self.replace(&bytes, &entries);
         }
-        self.install(devices::parse(&bytes)?, stamp);
+        self.install(devices::parse(&bytes)?.devices, stamp);
         Ok(())
     }
 
     /// Writes the file and uses it. Whoever calls this holds the lock.
-    fn replace(&self, entries: &DeviceEdit) -> Result<(), LoadError> {
-        let bytes = serde_json::to_vec_pretty(entries).map_err(LoadError::Json)?;
+    fn replace(&self, old: &[u8], entries: &DeviceEdit) -> Result<(), LoadError> {
+        let bytes = render(old, entries)?;
         // What is read back is what every later start will read.
-        let devices = devices::parse(&bytes)?;
+        let devices = devices::parse(&bytes)?.devices;
         write_private(&self.path, &bytes).map_err(LoadError::Write)?;
         let stamp = stamp(&self.path).map_err(LoadError::Read)?;
         // An editor knows no lock: what it wrote since is seen at the next look.
@@ -119,11 +134,12 @@ impl Records {
     }
 }
 
-fn load(path: &Path) -> Result<(Devices, Option<Stamp>), LoadError> {
+fn load(path: &Path) -> Result<(Parsed, Option<Stamp>), LoadError> {
     // The stamp comes first: a change between the two reads is then seen as one at the next look.
     let stamp = stamp(path).map_err(LoadError::Read)?;
     if stamp.is_none() {
-        return Ok((Devices::default(), None));
+        let (devices, doubts) = (Devices::default(), Vec::new());
+        return Ok((Parsed { devices, doubts }, None));
     }
     let bytes = read_bounded(path, MAX_DEVICES_FILE).map_err(LoadError::Read)?;
     Ok((devices::parse(&bytes)?, stamp))
@@ -141,20 +157,20 @@ fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
 fn lock_beside(path: &Path) -> io::Result<File> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".lock");
-    let lock = path.with_file_name(name);
-    if let Some(folder) = lock.parent() {
+    let named = path.with_file_name(name);
+    if let Some(folder) = named.parent() {
         fs::create_dir_all(folder)?;
     }
-    let is_new = !lock.exists();
+    let is_new = !named.exists();
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(&lock)?;
-    if is_new && let Some(folder) = lock.parent() {
+        .open(&named)?;
+    if is_new && let Some(folder) = named.parent() {
         keep_owner(&file, path, folder);
     }
-    file.lock()?;
+    lock::exclusive(&file, &named)?;
     Ok(file)
 }

@@ -140,6 +140,12 @@ impl JsonStore {
         self.records.refresh()
     }
 
+    /// Members of the devices file that look like a slip of one of ours, in words, since this was last
+    /// asked. They have no effect. Tell the operator.
+    pub fn take_doubts(&self) -> Vec<String> {
+        self.records.take_doubts()
+    }
+
     /// What had to be repaired in the certificate log since this was last asked: a process that died
     /// while it wrote leaves half a line. Tell the operator.
     pub fn take_repairs(&self) -> Vec<LogRepair> {

@@ -38,7 +38,7 @@ impl Demo {
     /// Makes or renews the demo in a data folder. The device gets a fresh secret each time, since
     /// nobody can read the old one out of the server.
     pub(super) fn prepare(folder: &DataFolder) -> Outcome<Self> {
-        let store = folder.store()?;
+        let store = folder.quiet_store()?;
         folder.authority(&store, crate::serve::ca_password().as_deref())?;
         let write = |path: &Path, bytes: &[u8]| {
             write_private(path, bytes).or_fail(format!("write {}", path.display()))

@@ -109,7 +109,10 @@ fn a_revocation_reaches_the_running_server() {
 fn all_certificates_of_a_device_are_revoked_at_once() {
     let (place, _server) = place_with_certificates();
     let answer = place.json(&["cert", "revoke", "--device", "lamp"]);
-    assert_eq!(answer, json!({"revoked": ["7f02", "7f03"], "key_forbidden": false}));
+    assert_eq!(
+        answer,
+        json!({"revoked": ["7f02", "7f03"], "key_forbidden": false})
+    );
     let log = fs::read(place.data("certificateStore/issued.jsonl")).unwrap();
     place.json(&["cert", "revoke", "--device", "lamp"]);
     let again = fs::read(place.data("certificateStore/issued.jsonl")).unwrap();

@@ -10,7 +10,7 @@ use futures_lite::future::block_on;
 use providore_pki::Certificate;
 use providore_server_core::{
     ConfigStore as _, Device, DeviceStore as _, Dialect, FirmwareStore as _, Release,
-    json_files::{DeviceEdit, JsonStore, Layout, LoadError},
+    json_files::{DeviceEdit, JsonStore, Layout, LoadError, device_entries},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -68,7 +68,7 @@ pub(super) struct Candidates {
 pub(super) fn read(source: &Source) -> Outcome<Candidates> {
     let shown = source.devices.display();
     let bytes = read_bounded(&source.devices, MAX_DEVICES_FILE).or_fail(format!("read {shown}"))?;
-    let mut entries: DeviceEdit = serde_json::from_slice(&bytes)
+    let mut entries = device_entries(&bytes)
         .or_fail(format!("use {shown} as a devices file"))
         .map_err(|failure| {
             failure.hint("it is to be one JSON object: device id, then its entry")
