@@ -8,7 +8,7 @@ use providore_wire::{
     DeviceId, ParseError, Route, original::HeadError, signed::HeadError as SignedHeadError,
 };
 
-use crate::{Failure, StoreError};
+use crate::{Failure, Release, StoreError};
 
 /// Something that an operator may want to know.
 ///
@@ -60,6 +60,13 @@ pub enum Event<'a> {
         device: &'a DeviceId,
         /// Which release, and what the device says of it.
         failure: &'a Failure,
+    },
+    /// A release would be offered to a device, but its image is not there: nothing is offered.
+    ImageMissing {
+        /// The device.
+        device: &'a DeviceId,
+        /// The release in its record.
+        release: &'a Release,
     },
     /// A device used its next secret for the first time: the old one counts no more.
     SecretReplaced {

@@ -153,6 +153,10 @@ impl FirmwareStore for MemoryStore {
         Ok(self.inner.lock().await.images.get(&name).cloned())
     }
 
+    async fn has_image(&self, release: &Release) -> Result<bool, StoreError> {
+        Ok(self.image(release).await?.is_some())
+    }
+
     async fn manifest(&self, release: &Release) -> Result<Option<Bytes>, StoreError> {
         let name = (release.hardware.clone(), release.version.clone());
         Ok(self.inner.lock().await.manifests.get(&name).cloned())

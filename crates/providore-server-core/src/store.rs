@@ -95,6 +95,14 @@ pub trait FirmwareStore: Send + Sync {
         release: &Release,
     ) -> impl Future<Output = Result<Option<Self::Image>, StoreError>> + Send;
 
+    /// Whether [`image`](Self::image) would find one. Asked before a release is offered, so it should
+    /// not read the image.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be told.
+    fn has_image(&self, release: &Release)
+    -> impl Future<Output = Result<bool, StoreError>> + Send;
+
     /// The manifest of a release, as its author has signed it: at most
     /// [`Manifest::MAX_LEN`](providore_pki::manifest::Manifest::MAX_LEN) bytes. `None` if it was
     /// published without one.

@@ -14,7 +14,7 @@ use providore_wire::{DeviceId, Dialect, FirmwareVersion, Timestamp};
 /// A store that several servers share, one after the other or at once: a clone is the same store.
 ///
 /// Whatever is named in [`fail`](Self::fail) fails until [`heal`](Self::heal): `device`,
-/// `pin_dialect`, `promote_secret`, `config`, `image`, `read` (of an image), `tear` (an image reads
+/// `pin_dialect`, `promote_secret`, `config`, `image`, `has_image`, `read` (of an image), `tear` (an image reads
 /// as zeros), `manifest`, `failures`, `note_failure`, `forget_failure`, `append`, `issued`, `revoke`,
 /// `revocations`, `is_key_forbidden`.
 #[derive(Debug)]
@@ -112,6 +112,11 @@ impl<S: FirmwareStore> FirmwareStore for SharedStore<S> {
         let image = self.inner.image(release).await?;
         let faults = self.faults.clone();
         Ok(image.map(|inner| SharedImage { inner, faults }))
+    }
+
+    async fn has_image(&self, release: &Release) -> Result<bool, StoreError> {
+        self.faults.check("has_image")?;
+        self.inner.has_image(release).await
     }
 
     async fn manifest(&self, release: &Release) -> Result<Option<Bytes>, StoreError> {

@@ -54,6 +54,18 @@ fn release((version, order): Line<'_>, next: Option<&str>) -> Release {
 
 /// A server whose only device is meant to have these releases, oldest first, each linked to the next.
 fn scene(lines: &[Line<'_>]) -> (SignedPeer, Store, Site<Store>) {
+    let (peer, store, site) = scene_without_images(lines);
+    for (version, _) in lines {
+        put_image(&store, version);
+    }
+    (peer, store, site)
+}
+
+fn put_image(store: &Store, version: &str) {
+    block_on(store.put_image(name(BOARD), name(version), version.as_bytes().to_vec()));
+}
+
+fn scene_without_images(lines: &[Line<'_>]) -> (SignedPeer, Store, Site<Store>) {
     let peer = SignedPeer::new("dev1");
     let store = SharedStore::new(MemoryStore::default());
     let mut record = peer.record();
@@ -95,6 +107,37 @@ fn offered(site: &Site<Store>, peer: &SignedPeer, running: &str) -> Option<Strin
     }
     let version = location?.strip_prefix("/firmware?version=");
     Some(version.expect("a place of ours").to_owned())
+}
+
+#[test]
+fn a_release_whose_image_is_not_there_is_not_offered_and_the_operator_learns_it() {
+    for orders in [[None, None], [Some((1, 0)), Some((2, 0))]] {
+        let lines = [("1.0", orders[0]), ("2.0", orders[1])];
+        let (peer, store, site) = scene_without_images(&lines);
+        put_image(&store, "1.0");
+        assert_eq!(offered(&site, &peer, "1.0"), None, "{orders:?}");
+        assert!(site.heard_of("ImageMissing"), "{orders:?}");
+        put_image(&store, "2.0");
+        assert_eq!(offered(&site, &peer, "1.0").as_deref(), Some("2.0"));
+    }
+}
+
+#[test]
+fn a_device_of_the_original_dialect_is_not_led_to_an_image_that_is_not_there() {
+    let peer = Peer::new("dev1");
+    let store = SharedStore::new(MemoryStore::default());
+    let mut record = peer.record();
+    record.releases = vec![
+        release(("1.0.0", None), Some("2.0.0")),
+        release(("2.0.0", None), None),
+    ];
+    block_on(store.put_device(record));
+    let site = Site::new(store.clone());
+    let check = || site.ask(&peer.get("/firmware/check", at(0)), at(0)).status;
+    assert_eq!(check(), 204);
+    assert!(site.heard_of("ImageMissing"));
+    put_image(&store, "2.0.0");
+    assert_eq!(check(), 302);
 }
 
 fn report(site: &Site<Store>, peer: &SignedPeer, body: &str) -> u16 {
@@ -392,9 +435,11 @@ fn a_manifest_that_contradicts_the_record_is_not_handed_out() {
         let mut record = peer.record();
         record.releases = PATH.iter().map(|line| release(*line, None)).collect();
         let missing = release(("2.2", Some((9, 2))), None);
-        match &other {
-            Some(other) => block_on(store.put_manifest(name(BOARD), name("2.0"), other.clone())),
-            None => record.releases.push(missing),
+        if let Some(other) = &other {
+            block_on(store.put_manifest(name(BOARD), name("2.0"), other.clone()));
+        } else {
+            put_image(&store, "2.2");
+            record.releases.push(missing);
         }
         block_on(store.put_device(record));
         assert_eq!(ask(&site, &peer, "1.4").status, 503, "{other:?}");

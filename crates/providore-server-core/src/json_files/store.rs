@@ -293,6 +293,17 @@ impl FirmwareStore for JsonStore {
             .map_err(|error: io::Error| StoreError::new(name, error))
     }
 
+    async fn has_image(&self, release: &Release) -> Result<bool, StoreError> {
+        let (root, release) = (self.layout.firmware.clone(), release.clone());
+        let name = format!("image of {} {}", release.hardware, release.version);
+        blocking::unblock(move || {
+            let path = image_path(&root, &release)?;
+            Ok(path.is_some_and(|path| path.is_file()))
+        })
+        .await
+        .map_err(|error: io::Error| StoreError::new(name, error))
+    }
+
     async fn manifest(&self, release: &Release) -> Result<Option<Bytes>, StoreError> {
         let (root, manifests) = (self.layout.firmware.clone(), Arc::clone(&self.manifests));
         let (hardware, version) = (release.hardware.clone(), release.version.clone());

@@ -8,8 +8,8 @@ use providore_wire::{Dialect, FirmwareVersion, Target};
 
 use super::{Authenticated, Server, etag, text};
 use crate::{
-    Body, CertificateLog, ConfigStore, Device, DeviceStore, FirmwareStore, Image as _, Order,
-    Release, Response, StoreError,
+    Body, CertificateLog, ConfigStore, Device, DeviceStore, Event, FirmwareStore, Image as _,
+    Order, Release, Response, StoreError,
     problem::Problem,
     range::{Part, none_match, part},
 };
@@ -27,7 +27,7 @@ where
         asked: &Authenticated<'_>,
     ) -> Result<Response<S::Image>, StoreError> {
         if asked.dialect() == Dialect::Original {
-            return Ok(Self::original_firmware_check(asked));
+            return self.original_firmware_check(asked).await;
         }
         let device = asked.device();
         let running = asked.firmware_version();
@@ -39,6 +39,9 @@ where
         let Some(next) = next else {
             return Ok(Response::empty(204));
         };
+        if !self.has_image(device, next).await? {
+            return Ok(Response::empty(204));
+        }
         if next.order.is_none() {
             return Ok(redirect(&next.version));
         }
@@ -53,7 +56,10 @@ where
     /// Along [`Release::next`], whatever the author says: devices of this dialect know nothing of it,
     /// and what failed on them they cannot report. A device that runs a version we do not know is led
     /// to the newest, not left alone for ever.
-    fn original_firmware_check(asked: &Authenticated<'_>) -> Response<S::Image> {
+    async fn original_firmware_check(
+        &self,
+        asked: &Authenticated<'_>,
+    ) -> Result<Response<S::Image>, StoreError> {
         let device = asked.device();
         let running = asked.firmware_version();
         let known = running.as_ref().and_then(|version| device.release(version));
@@ -61,8 +67,30 @@ where
             Some(release) => release.next.as_ref(),
             None => device.releases.last().map(|release| &release.version),
         };
-        let next = next.filter(|next| running.as_ref() != Some(*next));
-        next.map_or_else(|| Response::empty(204), redirect)
+        let Some(next) = next.filter(|next| running.as_ref() != Some(*next)) else {
+            return Ok(Response::empty(204));
+        };
+        // What the record does not know is not looked for: the request for it says 404.
+        let release = device.release(next);
+        if let Some(release) = release
+            && !self.has_image(device, release).await?
+        {
+            return Ok(Response::empty(204));
+        }
+        Ok(redirect(next))
+    }
+
+    /// Whether a release can be had. What cannot is not offered: a device would ask for it in vain,
+    /// again and again.
+    async fn has_image(&self, device: &Device, release: &Release) -> Result<bool, StoreError> {
+        let has_image = self.store.has_image(release).await?;
+        if !has_image {
+            self.audit.record(&Event::ImageMissing {
+                device: &device.id,
+                release,
+            });
+        }
+        Ok(has_image)
     }
 
     /// The sequence number of the release that runs on a device; 0 for what nobody has signed.

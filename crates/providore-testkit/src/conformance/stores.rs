@@ -10,7 +10,7 @@ use providore_pki::{
 };
 use providore_server_core::{
     CertificateLog, ConfigStore, Device, DeviceStore, Dialect, Document, Failure, FirmwareStore,
-    Image, Issued, ListRules, StoreError,
+    Image, Issued, ListRules, Release, StoreError,
 };
 use providore_wire::{DeviceId, FirmwareVersion};
 use sha2::{Digest as _, Sha256};
@@ -194,12 +194,19 @@ pub fn firmware_store<S: DeviceStore + FirmwareStore>(store: &S, replace: impl F
         let opened = open(index).expect("an image that was stored");
         check_image(&opened, &image(version));
     }
+    let has = |release: &Release| {
+        let opened = block_on(store.image(release)).expect("no fault");
+        let has = block_on(store.has_image(release)).expect("no fault");
+        assert_eq!(opened.is_some(), has, "told without reading it");
+        has
+    };
+    assert!(has(&device.releases[0]) && has(&device.releases[1]));
     let mut unknown = device.releases[0].clone();
     unknown.version = "3.0.0".parse().expect("a version");
-    assert!(block_on(store.image(&unknown)).expect("no fault").is_none());
+    assert!(!has(&unknown));
     unknown = device.releases[0].clone();
     unknown.hardware = "other".parse().expect("a name");
-    assert!(block_on(store.image(&unknown)).expect("no fault").is_none());
+    assert!(!has(&unknown));
 
     let before = open(1).expect("an image that was stored");
     replace(b"other bytes");
