@@ -19,5 +19,6 @@ mod commands {
     mod import;
     mod manifests;
     mod notices;
+    mod records;
     mod secrets;
 }

@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 
 use crate::{
     Common, clock,
-    commands::print::{say, say_json, table},
+    commands::{
+        arguments,
+        print::{say, say_json, table},
+    },
     failure::{OrFail as _, Outcome},
 };
 
@@ -34,7 +37,7 @@ Examples:
   providore-server cert list --expiring 30 --json    for a monitor: who has not renewed?")]
 pub(crate) struct ListArgs {
     /// Only those of this device.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = arguments::device)]
     device: Option<DeviceId>,
     /// Only those in use that end within so many days or have ended.
     #[arg(long, value_name = "DAYS")]

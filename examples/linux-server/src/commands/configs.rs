@@ -23,8 +23,19 @@ pub(crate) struct Config(Vec<u8>);
 impl Config {
     /// Reads and checks a file.
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
-        let shown = path.display();
-        let bytes = read_bounded(path, Document::MAX_LEN)
+        let is_stdin = path == Path::new("-");
+        // Opened like any file, so that one limit holds for both.
+        let source = if is_stdin {
+            Path::new("/dev/stdin")
+        } else {
+            path
+        };
+        let shown = if is_stdin {
+            "standard input".into()
+        } else {
+            path.display().to_string()
+        };
+        let bytes = read_bounded(source, Document::MAX_LEN)
             .or_fail(format!("read the configuration {shown}"))?;
         serde_json::from_slice::<IgnoredAny>(&bytes)
             .or_fail(format!("use {shown} as a configuration"))

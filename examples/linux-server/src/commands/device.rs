@@ -1,4 +1,4 @@
-//! `device`: add, list, show, disable, enable, dialect, rotate-secret, retry, remove, config, notify.
+//! `device`: the commands that look after devices, a file each.
 
 mod add;
 mod change;
@@ -7,6 +7,7 @@ mod handover;
 mod notify;
 mod retry;
 mod rotate;
+mod set;
 mod show;
 
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use providore_wire::{DeviceId, FirmwareVersion};
 
-use crate::{Common, failure::Outcome};
+use crate::{Common, commands::arguments, failure::Outcome};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -41,10 +42,17 @@ pub(crate) enum DeviceCommand {
     RotateSecret(rotate::RotateArgs),
     /// Offer firmware again that failed on a device.
     Retry(retry::RetryArgs),
+    /// Change what a record says: hardware, version, names, certificate.
+    Set(set::SetArgs),
     /// Forget a device and its configurations.
     Remove(change::RemoveArgs),
-    /// Set the configuration of a device; a running server hands it out from the next request on.
-    #[command(after_help = "Example: providore-server device config kitchen-lamp lamp.json")]
+    /// Set or show the configuration of a device; a running server hands it out from the next request
+    /// on.
+    #[command(after_help = "\
+Examples:
+  providore-server device config kitchen-lamp lamp.json
+  generate | providore-server device config kitchen-lamp -
+  providore-server device config kitchen-lamp              print the one that it has")]
     Config(ConfigArgs),
     /// Tell a device that something waits, so that it asks now.
     Notify(notify::NotifyArgs),
@@ -54,6 +62,7 @@ pub(crate) enum DeviceCommand {
 #[derive(Debug, Args)]
 pub(crate) struct Named {
     /// The name of the device.
+    #[arg(value_parser = arguments::device)]
     id: DeviceId,
 }
 
@@ -61,12 +70,14 @@ pub(crate) struct Named {
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
     /// The name of the device.
+    #[arg(value_parser = arguments::device)]
     id: DeviceId,
-    /// The configuration: a file with one JSON value.
-    file: PathBuf,
+    /// The configuration: a file with one JSON value, or - for standard input. Without it, the one
+    /// that the device has is printed.
+    file: Option<PathBuf>,
     /// The firmware version that it is for, where versions have configurations of their own; else
     /// the newest.
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = arguments::name)]
     version: Option<FirmwareVersion>,
 }
 
@@ -80,6 +91,7 @@ pub(crate) fn run(common: &Common, command: DeviceCommand) -> Outcome {
         DeviceCommand::Dialect(args) => dialect::run(common, &args),
         DeviceCommand::RotateSecret(args) => rotate::run(common, &args),
         DeviceCommand::Retry(args) => retry::run(common, &args),
+        DeviceCommand::Set(args) => set::run(common, &args),
         DeviceCommand::Remove(args) => change::remove(common, &args),
         DeviceCommand::Config(args) => change::configure(common, &args),
         DeviceCommand::Notify(args) => notify::run(common, &args),

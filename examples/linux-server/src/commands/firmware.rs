@@ -1,4 +1,4 @@
-//! `firmware`: add, list and show releases; whose signature counts.
+//! `firmware`: add, list and withdraw releases; whose signature counts.
 
 mod add;
 mod authors;
@@ -6,6 +6,7 @@ mod fit;
 mod list;
 mod offer;
 mod published;
+mod withdraw;
 
 use clap::Subcommand;
 
@@ -21,6 +22,8 @@ pub(crate) enum FirmwareCommand {
     /// List the images and how many devices each is meant for.
     #[command(after_help = "Example: providore-server firmware list --json")]
     List,
+    /// Offer a release no more.
+    Withdraw(withdraw::WithdrawArgs),
     /// Trust an author: from the first one on, manifests of others are refused.
     Trust(authors::TrustArgs),
     /// List the authors that are trusted.
@@ -34,6 +37,7 @@ pub(crate) fn run(common: &Common, command: FirmwareCommand) -> Outcome {
     match command {
         FirmwareCommand::Add(args) => add::run(common, &args),
         FirmwareCommand::List => list::run(common),
+        FirmwareCommand::Withdraw(args) => withdraw::run(common, &args),
         FirmwareCommand::Trust(args) => authors::trust(common, &args),
         FirmwareCommand::Authors => authors::list(common),
         FirmwareCommand::Distrust(args) => authors::distrust(common, &args),

@@ -67,6 +67,7 @@ impl Log {
 }
 
 impl Audit for Log {
+    #[expect(clippy::too_many_lines, reason = "an arm for each event")]
     fn record(&self, event: &Event<'_>) {
         match event {
             Event::Unauthenticated { claimed, reason } => {
@@ -104,6 +105,11 @@ impl Audit for Log {
                 let (version, reason) = (&failure.version, failure.reason());
                 let rolled_back = failure.rolled_back;
                 tracing::warn!(%device, %version, rolled_back, reason, "firmware failed; it is not offered again");
+            }
+            Event::ImageMissing { device, release } => {
+                counter!("providore_images_missing_total").increment(1);
+                let (hardware, version) = (&release.hardware, &release.version);
+                tracing::warn!(%device, %hardware, %version, "release not offered: its image is not there");
             }
             Event::SecretReplaced { device } => {
                 tracing::info!(%device, "device uses its next secret; the old one counts no more");

@@ -13,7 +13,10 @@ use serde_json::json;
 use super::{Listed, State, all};
 use crate::{
     Common, clock,
-    commands::print::{say, say_json},
+    commands::{
+        arguments,
+        print::{say, say_json},
+    },
     failure::{Failure, OrFail as _, Outcome},
 };
 
@@ -34,7 +37,7 @@ pub(crate) struct RevokeArgs {
     #[arg(value_parser = parse_serial)]
     serial: Option<SerialNumber>,
     /// All certificates of this device that have not ended.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = arguments::device)]
     device: Option<DeviceId>,
     /// Why.
     #[arg(long, value_enum, default_value = "unspecified")]

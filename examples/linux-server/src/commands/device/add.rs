@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 use providore_pki::{Profile, profile::AltName};
-use providore_server_core::{Dialect, Order, json_files::DeviceEdit};
+use providore_server_core::{Dialect, json_files::DeviceEdit};
 use providore_wire::{DeviceId, FirmwareVersion};
 use serde_json::{Map, Value, json};
 
@@ -15,8 +15,10 @@ use super::{
 use crate::{
     Common,
     commands::{
+        arguments,
         configs::{self, Config},
         firmware::Published,
+        print::note,
         records,
     },
     data::DataFolder,
@@ -36,6 +38,7 @@ The secret is printed this once and is not shown again; a lost one is replaced w
 rotate-secret --now. --json prints {\"id\":…,\"secret\":…} in one line and nothing else.")]
 pub(crate) struct AddArgs {
     /// The name of the device: letters, digits and -._~:+@, at most 64.
+    #[arg(value_parser = arguments::device)]
     id: DeviceId,
     /// The weakest dialect that is accepted from it.
     ///
@@ -46,10 +49,10 @@ pub(crate) struct AddArgs {
     #[command(flatten)]
     handover: HandoverArgs,
     /// The hardware type: its images lie in firmwareStore/TYPE.
-    #[arg(long, value_name = "TYPE", requires = "version")]
+    #[arg(long, value_name = "TYPE", requires = "version", value_parser = arguments::name)]
     r#type: Option<FirmwareVersion>,
     /// The firmware version that is meant for it.
-    #[arg(long, value_name = "VERSION", requires = "type")]
+    #[arg(long, value_name = "VERSION", requires = "type", value_parser = arguments::name)]
     version: Option<FirmwareVersion>,
     /// Its configuration: a file with one JSON value, which is copied.
     #[arg(long, value_name = "FILE")]
@@ -76,7 +79,7 @@ pub(super) fn run(common: &Common, args: &AddArgs) -> Outcome {
 }
 
 fn add(folder: &DataFolder, args: &AddArgs, config: Option<&Config>, secret: &Secret) -> Outcome {
-    let record = record(args, secret, order_of(folder, args)?);
+    let record = record(folder, args, secret)?;
     let store = folder.store()?;
     store.edit(|entries: &mut DeviceEdit| {
         if entries.contains_key(args.id.as_str()) {
@@ -91,47 +94,73 @@ fn add(folder: &DataFolder, args: &AddArgs, config: Option<&Config>, secret: &Se
     })
 }
 
-/// The place of the release, if it is published and its author has signed it.
-fn order_of(folder: &DataFolder, args: &AddArgs) -> Outcome<Option<Order>> {
-    let (Some(hardware), Some(version)) = (&args.r#type, &args.version) else {
-        return Ok(None);
-    };
-    let root = &folder.layout.firmware;
-    let place = root.join(hardware.as_str()).join(version.as_str());
-    Ok(Published::beside(&place)?.map(|published| published.order))
-}
-
 /// The entry, with the names that the first Providore knew where it had them.
-fn record(args: &AddArgs, secret: &Secret, order: Option<Order>) -> Map<String, Value> {
+fn record(folder: &DataFolder, args: &AddArgs, secret: &Secret) -> Outcome<Map<String, Value>> {
     let mut record = Map::new();
     record.insert("secretKey".into(), secret.expose().into());
     record.insert("dialect".into(), args.dialect.as_str().into());
     if let (Some(hardware), Some(version)) = (&args.r#type, &args.version) {
-        let mut release = Map::new();
-        release.insert("type".into(), hardware.as_str().into());
-        release.insert("version".into(), version.as_str().into());
-        records::write_order(&mut release, order);
+        let release = release(folder, hardware, version)?;
         record.insert("firmware".into(), json!([release]));
     }
+    let certificate = certificate(args.profile, args.days);
+    if !certificate.is_empty() {
+        record.insert("certificate".into(), certificate.into());
+    }
+    write_names(&mut record, &args.names);
+    Ok(record)
+}
+
+/// The only release of a record, with its place if its author has signed it. Says so if it is not
+/// published: the device may run it from the factory, and is not offered it before it is.
+pub(super) fn release(
+    folder: &DataFolder,
+    hardware: &FirmwareVersion,
+    version: &FirmwareVersion,
+) -> Outcome<Map<String, Value>> {
+    let place = folder
+        .layout
+        .firmware
+        .join(hardware.as_str())
+        .join(version.as_str());
+    if !place.is_dir() {
+        note(&format!(
+            "{hardware} {version} is not published: it is not offered until `firmware add` has put it \
+             into {}",
+            place.display()
+        ));
+    }
+    let order = Published::beside(&place)?.map(|published| published.order);
+    let mut release = Map::new();
+    release.insert("type".into(), hardware.as_str().into());
+    release.insert("version".into(), version.as_str().into());
+    records::write_order(&mut release, order);
+    Ok(release)
+}
+
+/// What an entry says of its certificate.
+pub(super) fn certificate(profile: Option<Profile>, days: Option<u16>) -> Map<String, Value> {
     let mut certificate = Map::new();
-    if let Some(profile) = args.profile {
+    if let Some(profile) = profile {
         let name = match profile {
             Profile::Server => "server_cert",
             _ => "usr_cert",
         };
         certificate.insert("extensions".into(), name.into());
     }
-    if let Some(days) = args.days {
+    if let Some(days) = days {
         certificate.insert("days".into(), days.into());
     }
-    if !certificate.is_empty() {
-        record.insert("certificate".into(), certificate.into());
+    certificate
+}
+
+/// Writes the names for its certificate, if there are any.
+pub(super) fn write_names(entry: &mut Map<String, Value>, names: &[AltName]) {
+    if names.is_empty() {
+        return;
     }
-    if !args.names.is_empty() {
-        let names: Vec<String> = args.names.iter().map(ToString::to_string).collect();
-        record.insert("names".into(), names.into());
-    }
-    record
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    entry.insert("names".into(), names.into());
 }
 
 fn exists(id: &DeviceId) -> Failure {

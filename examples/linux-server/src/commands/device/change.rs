@@ -7,7 +7,8 @@ use std::{
 };
 
 use clap::Args;
-use providore_server_core::{FileName, json_files::DeviceEdit};
+use futures_lite::future::block_on;
+use providore_server_core::{ConfigStore as _, FileName, json_files::DeviceEdit};
 use providore_wire::DeviceId;
 use serde_json::json;
 
@@ -15,6 +16,7 @@ use super::ConfigArgs;
 use crate::{
     Common,
     commands::{
+        arguments,
         configs::{self, Config},
         print::{note, say, say_json},
         records,
@@ -32,6 +34,7 @@ Certificates that it has stay valid until they end: revoke them with cert revoke
 before or afterwards.")]
 pub(crate) struct RemoveArgs {
     /// The name of the device.
+    #[arg(value_parser = arguments::device)]
     id: DeviceId,
     /// Do not ask.
     #[arg(long, short)]
@@ -154,8 +157,18 @@ pub(super) fn configure(common: &Common, args: &ConfigArgs) -> Outcome {
             ))
         })?),
     };
+    let Some(source) = &args.file else {
+        let config = block_on(store.config(&device, release)).or_fail("read the configuration")?;
+        let config = config.ok_or_else(|| {
+            Failure::new(format!("{} has no configuration", args.id)).hint(format!(
+                "give it one: providore-server device config {} FILE",
+                args.id
+            ))
+        })?;
+        return say(&String::from_utf8_lossy(config.bytes()));
+    };
     let file = release.and_then(|release| release.config.as_ref());
-    Config::read(&args.file)?.put(&folder.layout, &args.id, file)?;
+    Config::read(source)?.put(&folder.layout, &args.id, file)?;
     let name = file.map_or(configs::DEFAULT, FileName::as_str);
     let path: PathBuf = folder.layout.config.join(args.id.as_str()).join(name);
     if common.json {

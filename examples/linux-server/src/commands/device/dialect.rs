@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     Common,
     commands::{
+        arguments,
         print::{note, say, say_json},
         records,
     },
@@ -28,6 +29,7 @@ A device that is set to original and speaks signed is set to signed by its first
 Setting it to original again is for a device that went back to the firmware of a first Providore.")]
 pub(crate) struct DialectArgs {
     /// The name of the device.
+    #[arg(value_parser = arguments::device)]
     id: DeviceId,
     /// The weakest dialect to accept from now on; without it the present one is shown.
     #[arg(value_parser = names())]

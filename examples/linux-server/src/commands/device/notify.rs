@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::{
     Common, clock,
     commands::{
+        arguments,
         print::{say, say_json},
         records,
     },
@@ -32,6 +33,7 @@ sent to a broadcast address. Whether it arrives is not known: what waits comes w
 anyway.")]
 pub(crate) struct NotifyArgs {
     /// The name of the device.
+    #[arg(value_parser = arguments::device)]
     id: DeviceId,
     /// Where it listens: address or name, and port.
     #[arg(long, value_name = "ADDR:PORT")]

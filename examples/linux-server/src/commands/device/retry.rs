@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{
     Common,
     commands::{
+        arguments,
         print::{say, say_json},
         records,
     },
@@ -26,8 +27,10 @@ A release that a device reports as failed or rolled back is not offered to it ag
 so here or the device has it after all. What failed and why: providore-server device show ID.")]
 pub(crate) struct RetryArgs {
     /// The name of the device.
+    #[arg(value_parser = arguments::device)]
     id: DeviceId,
     /// The version; without it, all that failed.
+    #[arg(value_parser = arguments::name)]
     version: Option<FirmwareVersion>,
 }
 

@@ -9,6 +9,7 @@ use super::handover::{HandoverArgs, Secret};
 use crate::{
     Common,
     commands::{
+        arguments,
         print::{note, say, say_json},
         records,
     },
@@ -32,6 +33,7 @@ old secret is refused at once, and the device is given the new one by hand. A de
 the original dialect cannot be told a secret over the network: for it, --now is what is always done.")]
 pub(crate) struct RotateArgs {
     /// The name of the device.
+    #[arg(value_parser = arguments::device)]
     id: DeviceId,
     /// Replace the secret at once and print the new one, this once: for one that was lost or stolen.
     #[arg(long)]

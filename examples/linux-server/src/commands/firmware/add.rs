@@ -24,6 +24,7 @@ use super::{
 use crate::{
     Common,
     commands::{
+        arguments,
         files::{self, Staged, Sum},
         print::{say, say_json},
         records,
@@ -50,10 +51,10 @@ The bytes of a version never change; the same image may be added again, for more
 manifests, a device that runs the version it had as its last one is told of the new one.")]
 pub(crate) struct AddArgs {
     /// The hardware type; that of the manifest, if there is one.
-    #[arg(long, value_name = "TYPE", required_unless_present = "manifest")]
+    #[arg(long, value_name = "TYPE", required_unless_present = "manifest", value_parser = arguments::name)]
     r#type: Option<FirmwareVersion>,
     /// The version; that of the manifest, if there is one.
-    #[arg(long, value_name = "VERSION", required_unless_present = "manifest")]
+    #[arg(long, value_name = "VERSION", required_unless_present = "manifest", value_parser = arguments::name)]
     version: Option<FirmwareVersion>,
     /// What its author signed about the image.
     #[arg(long, value_name = "FILE")]
@@ -61,7 +62,7 @@ pub(crate) struct AddArgs {
     /// The image.
     file: PathBuf,
     /// Offer it to this device; may be given several times.
-    #[arg(long = "device", value_name = "ID", conflicts_with = "all")]
+    #[arg(long = "device", value_name = "ID", conflicts_with = "all", value_parser = arguments::device)]
     devices: Vec<DeviceId>,
     /// Offer it to all devices whose last version is of this type.
     #[arg(long)]

@@ -1,8 +1,8 @@
 //! `firmware list`.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use providore_server_core::{Device, Release, json_files::MANIFEST_FILE};
+use providore_server_core::{Device, FileName, Release, json_files::MANIFEST_FILE};
 use serde_json::{Value, json};
 
 use super::published::Published;
@@ -10,7 +10,7 @@ use crate::{
     Common,
     commands::{
         files::{self, Sum},
-        print::{say, say_json, table},
+        print::{note, say, say_json, table},
     },
     failure::{OrFail as _, Outcome},
 };
@@ -30,6 +30,11 @@ pub(super) fn run(common: &Common) -> Outcome {
     folder.require()?;
     let devices = folder.store()?.devices();
     let images = images(&folder.layout.firmware, &devices)?;
+    for (hardware, version, count) in missing(&images, &devices) {
+        note(&format!(
+            "{hardware} {version} is in the record of {count} devices and has no image: it is not offered"
+        ));
+    }
     if common.json {
         return say_json(&images.iter().map(Found::to_json).collect());
     }
@@ -110,6 +115,29 @@ fn images(root: &Path, devices: &[Arc<Device>]) -> Outcome<Vec<Found>> {
         }
     }
     Ok(images)
+}
+
+/// Releases in records that nobody can install, each with the number of devices.
+fn missing(images: &[Found], devices: &[Arc<Device>]) -> Vec<(String, String, usize)> {
+    let mut missing: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for release in devices.iter().flat_map(|device| &device.releases) {
+        let (hardware, version) = (release.hardware.as_str(), release.version.as_str());
+        let is_it = |found: &Found| {
+            let file = release.file.as_ref().map(FileName::as_str);
+            let is_file = file.is_none_or(|file| file == found.file);
+            is_file && found.hardware == hardware && found.version == version
+        };
+        if !images.iter().any(is_it) {
+            let count = missing
+                .entry((hardware.into(), version.into()))
+                .or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    let missing = missing.into_iter();
+    missing
+        .map(|((hardware, version), count)| (hardware, version, count))
+        .collect()
 }
 
 /// The names of the folders in a folder that a type or a version may have.
