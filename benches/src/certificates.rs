@@ -158,6 +158,7 @@ impl Prepared {
             target: "/certificates/request",
             fields: &fields,
             body: self.body.as_bytes(),
+            peer: None,
         };
         let Some(now) = Timestamp::from_unix(NOW.cast_signed()) else {
             return false;

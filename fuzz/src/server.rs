@@ -118,6 +118,7 @@ pub fn server_handle(data: &[u8]) {
         target,
         fields: &fields,
         body,
+        peer: None,
     };
     let answer = handle(&server, &unsigned);
     let route = Target::parse(target).map(|target| Route::of(target.path()));
@@ -162,6 +163,7 @@ fn ask_signed(server: &Server<MemoryStore>, method: Method, request: &Request<'_
     let signed = Request {
         fields: &fields,
         body,
+        peer: None,
         ..*request
     };
     let answer = handle(server, &signed);
@@ -179,6 +181,7 @@ fn assert_refused(server: &Server<MemoryStore>, answer: &Answer, method: &str) {
         target: "/config",
         fields: &[],
         body: b"",
+        peer: None,
     };
     let plain = handle(server, &request);
     assert_eq!((answer.status, plain.status), (401, 401));

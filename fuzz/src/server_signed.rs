@@ -45,6 +45,7 @@ pub fn server_signed(data: &[u8]) {
         target,
         fields: &fields,
         body,
+        peer: None,
     };
     let answer = handle(&server, &stranger, now());
     let parsed = Target::parse(target);
@@ -182,6 +183,7 @@ fn assert_refused(server: &Server<MemoryStore>, answer: &Answer, method: &str) {
         target: "/config",
         fields: &[],
         body: b"",
+        peer: None,
     };
     let plain = handle(server, &plain, now().saturating_add(7));
     assert_eq!((answer.status, plain.status), (401, 401));
@@ -247,6 +249,7 @@ fn ask(server: &Server<MemoryStore>, message: &Message, now: Timestamp) -> Answe
         target: &message.target,
         fields: &fields,
         body: &message.body,
+        peer: None,
     };
     handle(server, &request, now)
 }

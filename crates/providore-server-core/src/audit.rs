@@ -1,6 +1,6 @@
 //! What the operator learns.
 
-use core::fmt;
+use core::{fmt, net::IpAddr};
 
 use providore_pki::{SerialNumber, csr::CsrError};
 use providore_sign::Refusal;
@@ -18,13 +18,31 @@ use crate::{Failure, Release, StoreError};
 pub enum Event<'a> {
     /// A request was not authenticated.
     Unauthenticated {
+        /// From where it came, if that is known.
+        peer: Option<IpAddr>,
         /// The device that it claimed to come from, if it could be read.
         claimed: Option<&'a DeviceId>,
         /// Why.
         reason: Reason,
     },
+    /// A device signed a request that does not count now, by its clock or an old challenge, and was
+    /// told a challenge to sign again with. Every device without a clock begins like this, and every
+    /// device after a restart of the server.
+    Challenged {
+        /// From where it came, if that is known.
+        peer: Option<IpAddr>,
+        /// The device.
+        device: &'a DeviceId,
+        /// Why the request does not count.
+        reason: Refusal,
+    },
     /// A request target could not be read.
-    BadTarget(ParseError),
+    BadTarget {
+        /// From where it came, if that is known.
+        peer: Option<IpAddr>,
+        /// What is wrong with it.
+        error: ParseError,
+    },
     /// A device asked and was answered.
     Answered {
         /// The device.

@@ -19,7 +19,7 @@
 //! let start = Start { at: now, stranger: [8; 32], challenges: [9; 32] }; // random
 //! let server = Server::new(store, ca, Settings::DEFAULT, &start)?;
 //!
-//! let request = Request { method: "GET", target: "/config", fields: &[], body: b"" };
+//! let request = Request { method: "GET", target: "/config", fields: &[], body: b"", peer: None };
 //! let moment = Moment { now, entropy: [1; Moment::ENTROPY_LEN] }; // random
 //! let answer = server.handle(&request, &moment).await;
 //! assert_eq!(answer.status, 401); // nobody signed it

@@ -1,6 +1,6 @@
 //! What comes in: a request as any HTTP library hands it over.
 
-use core::fmt;
+use core::{fmt, net::IpAddr};
 
 use providore_wire::Timestamp;
 
@@ -19,6 +19,8 @@ pub struct Request<'a> {
     pub fields: &'a [(&'a str, &'a [u8])],
     /// The whole body.
     pub body: &'a [u8],
+    /// From which address it came, if that is known: for [`Event`](crate::Event)s only.
+    pub peer: Option<IpAddr>,
 }
 
 impl<'a> Request<'a> {

@@ -182,7 +182,8 @@ where
         let target = match Target::parse(request.target) {
             Ok(target) => target,
             Err(error) => {
-                self.audit.record(&Event::BadTarget(error));
+                let peer = request.peer;
+                self.audit.record(&Event::BadTarget { peer, error });
                 return finish(Problem::BadTarget.response(), false);
             }
         };

@@ -434,6 +434,7 @@ where
             target: &message.target,
             fields: &fields,
             body: &message.body,
+            peer: None,
         };
         let mut entropy = [0x5a; Moment::ENTROPY_LEN];
         let draw = self.draws.fetch_add(1, Ordering::Relaxed);
@@ -479,9 +480,9 @@ struct Recorder(Arc<Mutex<Vec<Heard>>>);
 impl Audit for Recorder {
     fn record(&self, event: &Event<'_>) {
         let heard = match event {
-            Event::Unauthenticated { claimed, reason } => {
-                Heard::Unauthenticated(claimed.cloned(), *reason)
-            }
+            Event::Unauthenticated {
+                claimed, reason, ..
+            } => Heard::Unauthenticated(claimed.cloned(), *reason),
             other => Heard::Other(format!("{other:?}")),
         };
         self.0

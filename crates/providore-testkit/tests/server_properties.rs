@@ -177,6 +177,7 @@ fn ask_raw(
         target,
         fields: &fields,
         body,
+        peer: None,
     };
     let moment = Moment {
         now: at(0),

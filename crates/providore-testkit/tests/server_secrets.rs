@@ -93,6 +93,7 @@ fn an_answer_shows_how_long_it_is_and_not_what_it_says() {
         target: &message.target,
         fields: &fields,
         body: &message.body,
+        peer: None,
     };
     let moment = Moment {
         now: at(0),

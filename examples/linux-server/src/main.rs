@@ -96,7 +96,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("providore-server: {failure}");
+            logs::last_words(format!("providore-server: {failure}"));
             ExitCode::FAILURE
         }
     }

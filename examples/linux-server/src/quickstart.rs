@@ -41,8 +41,9 @@ pub(crate) struct QuickstartArgs {
 
 /// Makes, serves, provisions, and tells.
 pub(crate) fn run(common: &Common, args: &QuickstartArgs) -> Outcome {
-    logs::begin(&Log {
-        level: Some("warn".into()),
+    let _logs = logs::begin(&Log {
+        // The story plays a stranger and a listener itself, and tells how they are refused.
+        level: Some("warn,providore_server::serve::audit=error".into()),
         ..Log::default()
     })?;
     let story = Story::new(common.json);
@@ -50,17 +51,21 @@ pub(crate) fn run(common: &Common, args: &QuickstartArgs) -> Outcome {
     story.chapter("The server makes what it needs");
     let demo = Demo::prepare(&folder)?;
     Demo::tell(&story, &common.data);
-    serve::runtime()?.block_on(async {
-        let running = start(&folder, args.http).await?;
+    serve::block_on(async {
+        let mut running = start(&folder, args.http).await?;
         let address = running
             .http
             .ok_or_else(|| crate::failure::Failure::new("no address"))?;
         story.fact("serves", format!("http://{address}"));
-        let outcome = provision(&demo, address, &story).await;
-        if outcome.is_ok() && !args.once {
+        let told = async {
+            provision(&demo, address, &story).await?;
+            if args.once {
+                return Ok(());
+            }
             story.epilogue(&common.data, address);
-            serve::stop_signal().await?;
-        }
+            serve::stop_signal().await
+        };
+        let outcome = running.until(told).await;
         running.stop().await;
         outcome
     })

@@ -2,15 +2,18 @@
 
 mod announce;
 mod audit;
+mod capped;
 mod http;
 mod last_seen;
 mod limits;
 mod listen;
+mod refresh;
+mod tasks;
 mod tls;
 
 pub(crate) use tls::fresh_key;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -21,9 +24,13 @@ use providore_server_core::{
 };
 use providore_sign::{Freshness, original::RequestPolicy};
 use providore_wire::dns_sd::Fingerprint;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch};
 
-use self::last_seen::{LastSeen, State};
+use self::{
+    audit::Lines,
+    last_seen::{LastSeen, State},
+    tasks::Tasks,
+};
 use crate::{
     Common, ca, clock,
     data::DataFolder,
@@ -145,23 +152,30 @@ pub(crate) fn run(common: &Common, args: ServeArgs) -> Outcome {
         None => File::default(),
     };
     let settings = args.over(file);
-    logs::begin(&settings.log)?;
+    let _logs = logs::begin(&settings.log)?;
     let folder = settings.folders(&common.folder());
-    runtime()?.block_on(async {
-        let running = Running::start(&folder, &settings).await?;
-        stop_signal().await?;
+    block_on(async {
+        let mut running = Running::start(&folder, &settings).await?;
+        let outcome = running.until(stop_signal()).await;
         tracing::info!("stopping");
         running.stop().await;
-        Ok(())
+        outcome
     })
 }
 
-/// The runtime of everything that serves.
-pub(crate) fn runtime() -> Outcome<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+/// How long the end of the program waits for a thread that the operating system holds, such as one
+/// that reads from a file system that does not answer.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Runs everything that serves.
+pub(crate) fn block_on(serving: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .or_fail("start the runtime")
+        .or_fail("start the runtime")?;
+    let outcome = runtime.block_on(serving);
+    runtime.shutdown_timeout(LAST_PATIENCE);
+    outcome
 }
 
 /// Ready when somebody presses Ctrl-C or the service manager ends us.
@@ -182,6 +196,7 @@ pub(crate) struct App {
     answer_seconds: metrics::Histogram,
     settings: File,
     last_seen: LastSeen,
+    lines: Arc<Lines>,
     ca: Option<Fingerprint>,
     /// When the issuing certificate begins and ends.
     ca_validity: Validity,
@@ -192,7 +207,9 @@ pub(crate) struct Running {
     /// Where it listens for HTTP.
     pub(crate) http: Option<SocketAddr>,
     stop: watch::Sender<bool>,
-    tasks: JoinSet<()>,
+    /// The longest that requests in hand have to end.
+    grace: Duration,
+    tasks: Tasks,
     announcer: Option<announce::Announcer>,
 }
 
@@ -207,7 +224,7 @@ impl Running {
             None => None,
         };
         let (stop, stopped) = watch::channel(false);
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::default();
         let address = |listener: &Option<TcpListener>| {
             listener
                 .as_ref()
@@ -215,26 +232,22 @@ impl Running {
         };
         let running_at = (address(&http), address(&https));
         if let Some(listener) = http {
-            tasks.spawn(listen::accept(
-                Arc::clone(&app),
-                listener,
-                None,
-                stopped.clone(),
-            ));
+            let accepting = listen::accept(Arc::clone(&app), listener, None, stopped.clone());
+            tasks.spawn("HTTP", accepting);
         }
         if let (Some(listener), Some(tls)) = (https, tls) {
             let tls = Arc::new(tls);
-            tasks.spawn(tls::keep_fresh(Arc::clone(&tls), stopped.clone()));
-            tasks.spawn(listen::accept(
-                Arc::clone(&app),
-                listener,
-                Some(tls),
-                stopped.clone(),
-            ));
+            let renewing = tls::keep_fresh(Arc::clone(&tls), stopped.clone());
+            tasks.spawn("TLS certificate", renewing);
+            let accepting = listen::accept(Arc::clone(&app), listener, Some(tls), stopped.clone());
+            tasks.spawn("HTTPS", accepting);
         }
         let (http, https) = running_at;
         let announcer = announce::begin(&settings.announce, http, app.ca)?;
-        tasks.spawn(keep_fresh(app, stopped));
+        if let Some(announcer) = &announcer {
+            tasks.spawn("announcer", announcer.watch());
+        }
+        tasks.spawn("reload", refresh::keep_fresh(app, stopped));
         tracing::info!(
             http = http.map(tracing::field::display),
             https = https.map(tracing::field::display),
@@ -244,9 +257,18 @@ impl Running {
         Ok(Self {
             http,
             stop,
+            grace: Duration::from_secs(settings.limits.shutdown_grace_s),
             tasks,
             announcer,
         })
+    }
+
+    /// Serves until this is ready. Fails if the server dies before.
+    pub(crate) async fn until(&mut self, ready: impl Future<Output = Outcome>) -> Outcome {
+        tokio::select! {
+            outcome = ready => outcome,
+            death = self.tasks.death() => Err(death),
+        }
     }
 
     /// Stops taking requests, lets those in hand end, and returns.
@@ -255,7 +277,13 @@ impl Running {
             announcer.end().await;
         }
         let _ = self.stop.send(true);
-        while self.tasks.join_next().await.is_some() {}
+        let patience = self.grace.saturating_add(LAST_PATIENCE);
+        if tokio::time::timeout(patience, self.tasks.ended())
+            .await
+            .is_err()
+        {
+            tracing::warn!("not everything ended in time");
+        }
     }
 }
 
@@ -302,9 +330,10 @@ impl App {
         let now = clock::now();
         let start = clock::start(last_seen.start(now));
         last_seen.note_or_say(now, State::Running);
+        let lines = Arc::new(Lines::default());
         let server = Server::new(store, authority, core, &start)
             .or_fail("make the server")?
-            .with_audit(audit::Log::new())
+            .with_audit(audit::Log::new(Arc::clone(&lines)))
             .with_admission(limits::Devices::new(settings.limits.device_per_minute));
         Ok(Self {
             server,
@@ -313,18 +342,10 @@ impl App {
             metrics,
             settings: settings.clone(),
             last_seen,
+            lines,
             ca,
             ca_validity,
         })
-    }
-}
-
-impl App {
-    async fn note_the_time(&self, state: State) {
-        let last_seen = self.last_seen.clone();
-        let note = move || last_seen.note_or_say(clock::now(), state);
-        // What it has to say it has said.
-        let _ = tokio::task::spawn_blocking(note).await;
     }
 }
 
@@ -399,42 +420,4 @@ fn metrics_recorder() -> Outcome<PrometheusHandle> {
         .install_recorder()
         .or_fail("begin metrics")?;
     Ok(HANDLE.get_or_init(|| handle).clone())
-}
-
-/// Two a second, for as long as [`last_seen::INTERVAL_S`].
-const TICKS_PER_NOTE: u32 = 2 * last_seen::INTERVAL_S;
-
-/// Two a second, for a day.
-const TICKS_PER_DAY: u32 = 2 * 86_400;
-
-/// Sees changes on disk, and forgets addresses that went away.
-async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(Duration::from_millis(500));
-    let mut count = 0_u32;
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stopped.changed() => return app.note_the_time(State::Ended).await,
-        }
-        let refreshing = Arc::clone(&app);
-        warn_of_files(app.server.store());
-        match tokio::task::spawn_blocking(move || refreshing.server.store().refresh()).await {
-            Ok(Ok(true)) => tracing::info!("devices file changed; its records are in use"),
-            Ok(Err(error)) => {
-                metrics::counter!("providore_reload_failures_total").increment(1);
-                let error = Failure::from(error);
-                tracing::error!(%error, "devices file changed; KEEPING THE LAST GOOD RECORDS");
-            }
-            _ => {}
-        }
-        count = count.wrapping_add(1);
-        if count.is_multiple_of(TICKS_PER_DAY) {
-            ca::warn_of_dates(&app.ca_validity);
-        }
-        if count.is_multiple_of(TICKS_PER_NOTE) {
-            app.addresses.forget_idle();
-            app.metrics.run_upkeep();
-            app.note_the_time(State::Running).await;
-        }
-    }
 }

@@ -17,6 +17,7 @@ mod serve {
     mod announce;
     mod authority;
     mod deployed;
+    mod logs;
     mod microcontroller;
     mod operation;
     mod quickstart;

@@ -63,6 +63,11 @@ impl Changes {
         Ok(Self(sender))
     }
 
+    /// Whether the writing thread still runs.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.0.is_closed()
+    }
+
     /// Makes a change; it is durable and in use when this returns.
     pub(super) async fn make(&self, id: &DeviceId, change: Change) -> Result<(), StoreError> {
         let (done, outcome) = async_channel::bounded(1);

@@ -56,6 +56,9 @@ pub enum LoadError {
     /// The certificate log cannot be read, or is damaged.
     #[error("certificate log cannot be used")]
     Log(#[source] io::Error),
+    /// A thread of the store has ended, so that nothing can be changed any more: start again.
+    #[error("the thread that writes the {0} has ended")]
+    Ended(&'static str),
     /// It is no JSON.
     #[error("devices file is not JSON")]
     Json(#[source] serde_json::Error),

@@ -125,6 +125,11 @@ impl Log {
         })
     }
 
+    /// Whether the writing thread still runs.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.writer.is_closed()
+    }
+
     /// Reads what another process has appended. Fails once for each state of the file.
     pub(super) fn refresh(&self) -> io::Result<()> {
         let outcome = self.shared.read_new();

@@ -133,9 +133,16 @@ impl JsonStore {
     /// Returns whether there are new devices records.
     ///
     /// # Errors
-    /// [`LoadError`], once for each state of each file: the last good records stay in use.
+    /// [`LoadError`], once for each state of each file: the last good records stay in use. Each time
+    /// [`LoadError::Ended`], after which the store should be opened anew.
     pub fn refresh(&self) -> Result<bool, LoadError> {
         self.epoch.fetch_add(1, Ordering::Relaxed);
+        if !self.changes.is_alive() {
+            return Err(LoadError::Ended("devices file"));
+        }
+        if !self.log.is_alive() {
+            return Err(LoadError::Ended("certificate log"));
+        }
         self.log.refresh().map_err(LoadError::Log)?;
         self.records.refresh()
     }

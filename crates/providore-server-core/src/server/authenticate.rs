@@ -29,6 +29,8 @@ pub(super) enum Admitted<'a> {
 enum Refused {
     /// For the operator; the peer learns that it is not authenticated.
     Because(Option<DeviceId>, Reason),
+    /// It is this device's, and was not signed for now. The peer learns the same.
+    NotFresh(DeviceId, Refusal),
     /// It could not be found out.
     Fault(StoreError),
 }
@@ -54,15 +56,21 @@ where
             Ok(admitted) => return Ok(admitted),
             Err(refused) => refused,
         };
-        Err(match refused {
-            Refused::Fault(error) => self.fault(&error),
-            Refused::Because(claimed, reason) => {
-                let claimed = claimed.as_ref();
-                self.audit
-                    .record(&Event::Unauthenticated { claimed, reason });
-                self.unauthorized(moment).await
-            }
-        })
+        let peer = request.peer;
+        match &refused {
+            Refused::Fault(error) => return Err(self.fault(error)),
+            Refused::Because(claimed, reason) => self.audit.record(&Event::Unauthenticated {
+                peer,
+                claimed: claimed.as_ref(),
+                reason: *reason,
+            }),
+            Refused::NotFresh(device, reason) => self.audit.record(&Event::Challenged {
+                peer,
+                device,
+                reason: *reason,
+            }),
+        }
+        Err(self.unauthorized(moment).await)
     }
 
     /// What every request gets that is not authenticated: the same bytes within a second, and all
@@ -96,7 +104,11 @@ where
                 self.identify_original(head.map_err(malformed)?, request, moment)
                     .await
             }
-            Err(error) => Err(Refused::Because(None, Reason::MalformedSignature(error))),
+            Err(error) => {
+                let claimed = SignedHead::claimed_device(&fields);
+                let reason = Reason::MalformedSignature(error);
+                Err(Refused::Because(claimed, reason))
+            }
         }
     }
 
@@ -157,7 +169,13 @@ where
             }
         }
         let device = device.ok_or_else(|| because(Reason::UnknownDevice))?;
-        let (verified, secret) = verdict.map_err(|refusal| because(Reason::Refused(refusal)))?;
+        let (verified, secret) = match verdict {
+            Err(refusal) if is_not_fresh(&refusal) => {
+                check_enabled(&device).map_err(because)?;
+                return Err(Refused::NotFresh(claimed, refusal));
+            }
+            verdict => verdict.map_err(|refusal| because(Reason::Refused(refusal)))?,
+        };
         check_enabled(&device).map_err(because)?;
 
         let token = verified.replay_token();
@@ -194,6 +212,18 @@ where
         }
         Ok(())
     }
+}
+
+/// Whether the signature was good and only its time was not: a challenge helps.
+const fn is_not_fresh(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::FromTheFuture { .. }
+            | Refusal::Expired { .. }
+            | Refusal::BeforeStart { .. }
+            | Refusal::ForeignChallenge
+            | Refusal::OldChallenge { .. }
+    )
 }
 
 fn check_enabled(device: &Arc<Device>) -> Result<(), Reason> {

@@ -30,6 +30,12 @@ pub enum HeadError {
         /// Its name.
         component: &'static &'static str,
     },
+    /// A field is covered that the message has not: something on the way has dropped it.
+    #[error("{component} is covered by the signature, and dropped on the way")]
+    Dropped {
+        /// Its name.
+        component: &'static &'static str,
+    },
     /// A component is covered that this profile does not know, or in a form that it does not know.
     #[error("a component is covered that does not belong there")]
     UnknownComponent,

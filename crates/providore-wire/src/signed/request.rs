@@ -97,6 +97,24 @@ impl<'a> RequestHead<'a> {
         })
     }
 
+    /// The device that a request claims to come from, also if its head cannot be read: for the log.
+    #[cfg(feature = "any-spelling")]
+    pub fn claimed_device<F>(fields: &F) -> Option<DeviceId>
+    where
+        F: IntoIterator<Item = (&'a str, &'a [u8])> + Clone,
+    {
+        let ours = Ours::find(REQUEST_TAG, fields).ok()?;
+        ours.parameters.key_id()?.as_plain()?.parse().ok()
+    }
+
+    /// The device that a request claims to come from, also if its head cannot be read: for the log.
+    /// Without the feature `any-spelling` that is not looked for.
+    #[cfg(not(feature = "any-spelling"))]
+    #[must_use]
+    pub fn claimed_device<F>(_: &F) -> Option<DeviceId> {
+        None
+    }
+
     /// Nothing else is read.
     #[cfg(not(feature = "any-spelling"))]
     fn parse_general<F>(_: Method, _: &Target<'a>, _: F) -> Result<Self, HeadError> {
@@ -251,7 +269,12 @@ fn check_coverage(ours: &Ours<'_>, found: &Found<'_, 7>) -> Result<(), HeadError
     for component in ours.parameters.components() {
         let known = match component.name() {
             ComponentName::Derived(derived) => DERIVED.contains(&derived),
-            ComponentName::Field(name) => found.get(name).is_some(),
+            ComponentName::Field(name) if found.get(name).is_some() => true,
+            ComponentName::Field(name) => match REQUEST_FIELDS.iter().find(|field| **field == name)
+            {
+                Some(component) => return Err(HeadError::Dropped { component }),
+                None => false,
+            },
         };
         if !known || component.is_of_request() || component.argument().is_some() {
             return Err(HeadError::UnknownComponent);

@@ -148,7 +148,9 @@ fn whatever_the_request_has_must_be_covered() {
         if of_fields {
             check(
                 |fields| fields.retain(|(name, _)| !name.eq_ignore_ascii_case(component)),
-                Err(HeadError::UnknownComponent),
+                Err(HeadError::Dropped {
+                    component: kept(component),
+                }),
             );
         }
     }

@@ -2,6 +2,8 @@
 
 use std::{cell::Cell, fmt::Display, net::SocketAddr, path::Path};
 
+use crate::commands::print;
+
 /// Tells the steps on standard output.
 pub(super) struct Story {
     json: bool,
@@ -21,9 +23,9 @@ impl Story {
         let number = self.chapter.get().saturating_add(1);
         self.chapter.set(number);
         if self.json {
-            println!("{}", serde_json::json!({ "step": number, "title": title }));
+            tell_json(&serde_json::json!({ "step": number, "title": title }));
         } else {
-            println!("\n{number}  {title}");
+            tell(&format!("\n{number}  {title}\n"));
         }
     }
 
@@ -31,12 +33,9 @@ impl Story {
     pub(super) fn fact(&self, verb: &str, what: impl Display) {
         if self.json {
             let (step, what) = (self.chapter.get(), what.to_string());
-            println!(
-                "{}",
-                serde_json::json!({ "step": step, "fact": verb, "what": what })
-            );
+            tell_json(&serde_json::json!({ "step": step, "fact": verb, "what": what }));
         } else {
-            println!("   {verb:>8}  {what}");
+            tell(&format!("   {verb:>8}  {what}\n"));
         }
     }
 
@@ -53,9 +52,9 @@ impl Story {
     /// The last word.
     pub(super) fn done(&self) {
         if self.json {
-            println!("{}", serde_json::json!({ "done": true }));
+            tell_json(&serde_json::json!({ "done": true }));
         } else {
-            println!("\nDone: configured, certified and up to date.");
+            tell("\nDone: configured, certified and up to date.\n");
         }
     }
 
@@ -65,12 +64,21 @@ impl Story {
             return;
         }
         let data = data.display();
-        println!(
+        tell(&format!(
             "\nStill serving on http://{address}; Ctrl-C ends it. Meanwhile, try:\n\
              \n  curl http://{address}/certificates/ca.pem\
              \n  providore-server --data {data} device show {}\
-             \n  providore-server --data {data} device add my-first-device\n",
+             \n  providore-server --data {data} device add my-first-device\n\n",
             super::demo::DEVICE
-        );
+        ));
     }
+}
+
+/// The story is told to whoever listens: without a reader, the server goes on.
+fn tell(text: &str) {
+    let _ = print::say(text);
+}
+
+fn tell_json(value: &serde_json::Value) {
+    let _ = print::say_json(value);
 }

@@ -1,13 +1,14 @@
 //! Says on the local network that there is a server: DNS-SD over multicast DNS (docs/PROTOCOL.md,
 //! "Finding the server").
 
-use std::{fs, net::SocketAddr, thread, time::Duration};
+use std::{fs, future::Future, net::SocketAddr, time::Duration};
 
-use mdns_sd::{DaemonEvent, IfKind, ServiceDaemon, ServiceInfo};
+use mdns_sd::{DaemonEvent, IfKind, Receiver, ServiceDaemon, ServiceInfo};
 use providore_pki::{Certificate, CertificateAuthority, LocalCa};
 use providore_wire::dns_sd::{Announcement, Fingerprint, SERVICE};
 use sha2::{Digest as _, Sha256};
 
+use super::capped::Capped;
 use crate::{
     failure::{OrFail as _, Outcome},
     settings::{Announce, Announced},
@@ -16,6 +17,7 @@ use crate::{
 /// An announcement that stands.
 pub(super) struct Announcer {
     daemon: ServiceDaemon,
+    events: Receiver<DaemonEvent>,
     name: String,
 }
 
@@ -109,14 +111,13 @@ fn announce(name: &str, http: SocketAddr, ca: Option<Fingerprint>) -> Outcome<An
         service.set_interfaces(vec![IfKind::Addr(http.ip())]);
     }
     let events = daemon.monitor().or_fail("watch multicast DNS")?;
-    thread::spawn(move || {
-        while let Ok(event) = events.recv() {
-            tell(&event);
-        }
-    });
     let name = String::from(service.get_fullname());
     daemon.register(service).or_fail("announce the server")?;
-    Ok(Announcer { daemon, name })
+    Ok(Announcer {
+        daemon,
+        events,
+        name,
+    })
 }
 
 fn tell(event: &DaemonEvent) {
@@ -131,6 +132,18 @@ fn tell(event: &DaemonEvent) {
 }
 
 impl Announcer {
+    /// Says what happens to the announcement; ready when its thread has ended.
+    pub(super) fn watch(&self) -> impl Future<Output = ()> + Send + 'static {
+        let events = self.events.clone();
+        async move {
+            // Whoever is on the network can cause these.
+            let lines = Capped::new("events of multicast DNS");
+            while let Ok(event) = events.recv_async().await {
+                lines.say(|| tell(&event));
+            }
+        }
+    }
+
     /// Says goodbye, so that nobody looks for the server in vain.
     pub(super) async fn end(self) {
         let goodbye = move || {

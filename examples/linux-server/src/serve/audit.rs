@@ -1,13 +1,46 @@
 //! Events of the core, to the log and to the metrics.
 
+use std::sync::Arc;
+
 use metrics::{Counter, counter};
 use providore_server_core::{Audit, Event};
 use providore_wire::Route;
+use tracing::field::display;
+
+use super::capped::Capped;
 
 /// Writes every event down.
 #[derive(Debug)]
 pub(super) struct Log {
     answers: Answers,
+    lines: Arc<Lines>,
+}
+
+/// The lines that a peer can cause as often as it likes.
+#[derive(Debug)]
+pub(super) struct Lines {
+    refused: Capped,
+    limited: Capped,
+    faults: Capped,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            refused: Capped::new("requests refused"),
+            limited: Capped::new("requests of devices that ask too often"),
+            faults: Capped::new("faults of ours"),
+        }
+    }
+}
+
+impl Lines {
+    /// Says how many were left out. Call it every second or so.
+    pub(super) fn settle(&self) {
+        for lines in [&self.refused, &self.limited, &self.faults] {
+            lines.settle();
+        }
+    }
 }
 
 /// A counter for each route and status, made once: looking one up by its labels costs more than
@@ -59,9 +92,10 @@ impl Answers {
 
 impl Log {
     /// A log whose counters belong to the recorder that is installed by now.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(lines: Arc<Lines>) -> Self {
         Self {
             answers: Answers::new(),
+            lines,
         }
     }
 }
@@ -70,12 +104,6 @@ impl Audit for Log {
     #[expect(clippy::too_many_lines, reason = "an arm for each event")]
     fn record(&self, event: &Event<'_>) {
         match event {
-            Event::Unauthenticated { claimed, reason } => {
-                counter!("providore_unauthenticated_total").increment(1);
-                let claimed = claimed.map(tracing::field::display);
-                tracing::warn!(claimed, %reason, "request refused");
-            }
-            Event::BadTarget(error) => tracing::warn!(%error, "request target cannot be read"),
             Event::Answered {
                 device,
                 route,
@@ -90,7 +118,9 @@ impl Audit for Log {
                 retry_after_s,
             } => {
                 counter!("providore_limited_total", "by" => "device").increment(1);
-                tracing::warn!(%device, retry_after_s, "device asks too often");
+                self.lines
+                    .limited
+                    .say(|| tracing::warn!(%device, retry_after_s, "device asks too often"));
             }
             Event::Replayed { device } => {
                 counter!("providore_replayed_total").increment(1);
@@ -119,7 +149,7 @@ impl Audit for Log {
             }
             Event::CsrRefused { device, reason } => {
                 counter!("providore_csr_refused_total").increment(1);
-                let cause = std::error::Error::source(reason).map(tracing::field::display);
+                let cause = std::error::Error::source(reason).map(display);
                 tracing::warn!(%device, %reason, cause, "certificate request refused");
             }
             Event::KeyForbidden { device } => {
@@ -136,8 +166,46 @@ impl Audit for Log {
             }
             Event::Fault { error } => {
                 counter!("providore_faults_total").increment(1);
-                let cause = std::error::Error::source(error).map(tracing::field::display);
-                tracing::error!(%error, cause, "a fault of ours; the device was told to come back");
+                let cause = std::error::Error::source(error).map(display);
+                self.lines.faults.say(|| {
+                    tracing::error!(%error, cause, "a fault of ours; the device was told to come back");
+                });
+            }
+            other => self.refused(other),
+        }
+    }
+}
+
+impl Log {
+    /// Requests that are answered with nothing but a challenge.
+    fn refused(&self, event: &Event<'_>) {
+        match event {
+            Event::Unauthenticated {
+                peer,
+                claimed,
+                reason,
+            } => {
+                counter!("providore_unauthenticated_total").increment(1);
+                let (peer, claimed) = (peer.map(display), claimed.map(display));
+                self.lines
+                    .refused
+                    .say(|| tracing::warn!(peer, claimed, %reason, "request refused"));
+            }
+            Event::Challenged {
+                peer,
+                device,
+                reason,
+            } => {
+                counter!("providore_challenged_total").increment(1);
+                let peer = peer.map(display);
+                tracing::debug!(peer, %device, %reason, "device was told a challenge");
+            }
+            Event::BadTarget { peer, error } => {
+                counter!("providore_unauthenticated_total").increment(1);
+                let peer = peer.map(display);
+                self.lines
+                    .refused
+                    .say(|| tracing::warn!(peer, %error, "request target cannot be read"));
             }
             _ => {}
         }

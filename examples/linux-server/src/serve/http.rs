@@ -95,6 +95,7 @@ async fn answer(app: &App, peer: IpAddr, request: HttpRequest) -> HttpResponse {
         target,
         fields: &fields,
         body: &body,
+        peer: Some(peer.to_canonical()),
     };
     into_http(app.server.handle(&request, &clock::moment()).await)
 }

@@ -17,6 +17,7 @@ fn check(args: &[&str], expected: &[&str]) {
         let text = String::from_utf8(said.stdout).unwrap();
         let errors = String::from_utf8_lossy(&said.stderr);
         assert_eq!(said.status.code(), Some(0), "{text}{errors}");
+        assert!(!errors.contains("WARN"), "{errors}");
         for part in expected {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -153,19 +153,17 @@ impl Running {
     }
 
     pub(super) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.http.unwrap()).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        stream
+        connect(self.http.unwrap())
     }
 
     /// Sends bytes and reads one answer.
     pub(super) fn raw(&self, bytes: impl AsRef<[u8]>) -> Answer {
-        let mut stream = self.connect();
-        // A server that refuses early may close before it has read everything.
-        let _ = stream.write_all(bytes.as_ref());
-        read_answer(&mut stream)
+        raw(self.http.unwrap(), bytes)
+    }
+
+    /// What is in the log and was not read, up to now.
+    pub(super) fn logged(&self) -> Vec<String> {
+        self.log.try_iter().collect()
     }
 
     /// A request of `dev1`, signed now.
@@ -227,6 +225,32 @@ impl Answer {
         verifier.update(&self.body).unwrap();
         verifier.finish().is_ok()
     }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    stream
+}
+
+/// Sends bytes to a server and reads one answer.
+pub(super) fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Answer {
+    let mut stream = connect(address);
+    // A server that refuses early may close before it has read everything.
+    let _ = stream.write_all(bytes.as_ref());
+    read_answer(&mut stream)
+}
+
+/// A value of `GET /metrics`, 0 if it is not there.
+pub(super) fn metric(address: SocketAddr, name: &str) -> u64 {
+    let metrics = raw(address, "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
+    let line = metrics
+        .text()
+        .lines()
+        .find_map(|line| line.strip_prefix(name));
+    line.map_or(0, |value| value.trim().parse().unwrap())
 }
 
 pub(super) fn devices(devices: &[(&str, &str)]) -> String {

@@ -1,0 +1,75 @@
+//! What is done every half second: seeing changes on disk, and forgetting what is over.
+
+use std::{sync::Arc, time::Duration};
+
+use providore_server_core::json_files::LoadError;
+use tokio::sync::watch;
+
+use super::{
+    App,
+    last_seen::{self, State},
+};
+use crate::{ca, clock, failure::Failure};
+
+/// Two a second, for as long as [`last_seen::INTERVAL_S`].
+const TICKS_PER_NOTE: u32 = 2 * last_seen::INTERVAL_S;
+
+/// Two a second, for a day.
+const TICKS_PER_DAY: u32 = 2 * 86_400;
+
+/// Sees changes on disk, and forgets addresses that went away. Ends when it is told to, or when
+/// changes can be seen no more.
+pub(super) async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(500));
+    let mut count = 0_u32;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.changed() => return note_the_time(&app, State::Ended).await,
+        }
+        if !refresh(&app).await {
+            return;
+        }
+        app.lines.settle();
+        count = count.wrapping_add(1);
+        if count.is_multiple_of(TICKS_PER_DAY) {
+            ca::warn_of_dates(&app.ca_validity);
+        }
+        if count.is_multiple_of(TICKS_PER_NOTE) {
+            app.addresses.forget_idle();
+            app.metrics.run_upkeep();
+            note_the_time(&app, State::Running).await;
+        }
+    }
+}
+
+/// Reads what changed; whether the server can go on.
+async fn refresh(app: &Arc<App>) -> bool {
+    let refreshing = Arc::clone(app);
+    super::warn_of_files(app.server.store());
+    match tokio::task::spawn_blocking(move || refreshing.server.store().refresh()).await {
+        Ok(Ok(true)) => tracing::info!("devices file changed; its records are in use"),
+        Ok(Ok(false)) => {}
+        Ok(Err(error @ LoadError::Ended(_))) => {
+            tracing::error!(%error, "the server cannot go on");
+            return false;
+        }
+        Ok(Err(error)) => {
+            metrics::counter!("providore_reload_failures_total").increment(1);
+            let error = Failure::from(error);
+            tracing::error!(%error, "devices file changed; KEEPING THE LAST GOOD RECORDS");
+        }
+        Err(error) => {
+            tracing::error!(%error, "reading the devices file again panicked");
+            return false;
+        }
+    }
+    true
+}
+
+async fn note_the_time(app: &App, state: State) {
+    let last_seen = app.last_seen.clone();
+    let note = move || last_seen.note_or_say(clock::now(), state);
+    // What it has to say it has said.
+    let _ = tokio::task::spawn_blocking(note).await;
+}
