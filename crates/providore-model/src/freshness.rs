@@ -19,10 +19,12 @@ const WINDOW: i8 = 2;
 const CHALLENGE_LIFE: i8 = 2;
 /// How wrong device clocks are, in either direction: more than is tolerated.
 const WORST_CLOCK: i8 = 2;
-/// How far the server's clock is set back where nothing forbids it.
+/// How far the server's clock is set back, once.
 const STEP_BACK: i8 = 2;
 /// How many nonces the server has room for.
 const ROOM: usize = 1;
+/// So many ticks after it was signed, a request is executed too late.
+const LATE: i8 = WINDOW + SKEW + 1;
 const MOST_REQUESTS: usize = 2;
 const MOST_STARTS: usize = 3;
 const LAST_TICK: i8 = 6;
@@ -53,8 +55,10 @@ pub enum Rule {
     FullGuardRefuses,
     /// Fresh and new are judged by one reading of the clock, in one step.
     OneReadingOfTheClock,
-    /// Taken for granted: the server never believes that it is earlier than it was.
-    ServerClockNeverGoesBack,
+    /// A clock that is set back while the server runs is handled as a restart is.
+    SetBackIsRestart,
+    /// The server counts as started no earlier than any time that it has seen.
+    StartedNoEarlierThanSeen,
     /// Taken for granted: the process before a restart has ended when the next one starts.
     OneServerAtATime,
 }
@@ -74,10 +78,23 @@ pub enum Proof {
     },
 }
 
+/// A start of the server, or a clock that was set back, which is handled like one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Start {
+    /// What the clock showed.
+    began: i8,
+    /// What it showed at the end.
+    ended: i8,
+    /// The time that it counts as.
+    counts_as: i8,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Request {
     proof: Proof,
     signed_at: i8,
+    /// Ticks since then, up to the first at which it is late.
+    age: i8,
     executed: u8,
     executed_after_restart: bool,
 }
@@ -103,9 +120,13 @@ impl Request {
 /// Everything there is at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
+    /// What the clock of the server shows.
     now: i8,
+    /// The latest that it has shown.
+    seen: i8,
+    set_back: bool,
     /// When the server was started, each time.
-    starts: Vec<i8>,
+    starts: Vec<Start>,
     /// In the order in which they were signed.
     requests: Vec<Request>,
     /// Requests whose nonces are remembered, the oldest first.
@@ -177,9 +198,10 @@ impl Freshness {
         } else {
             0
         };
-        let Some(start) = state.starts.last().map(|start| start + skew) else {
+        let Some(start) = state.starts.last() else {
             return false;
         };
+        let start = start.counts_as + skew;
         if !self.rules.hold(Rule::RestartRule) {
             true
         } else if self.rules.hold(Rule::RestartRuleIsStrict) {
@@ -233,11 +255,10 @@ impl Freshness {
             state.guard.push(number);
         }
         let restarted = state.starts.len() > 1;
-        let now = state.now;
         let request = state.requests.get_mut(number)?;
         request.executed = (request.executed + 1).min(2);
         request.executed_after_restart |= restarted;
-        if now - request.signed_at > WINDOW + SKEW {
+        if request.age == LATE {
             if request.by_a_clock_far_ahead() {
                 state.executed_late_by_a_clock_far_ahead = true;
             } else {
@@ -249,11 +270,28 @@ impl Freshness {
 
     /// Every challenge that some start of the server made until now.
     fn challenges(state: &State) -> impl Iterator<Item = Proof> {
-        let ends = state.starts.iter().skip(1).copied().chain([state.now]);
-        let lives = state.starts.iter().copied().zip(ends).enumerate();
-        lives.flat_map(|(start, (from, to))| {
-            (from..=to).map(move |issued| Proof::Challenge { issued, start })
+        state.starts.iter().enumerate().flat_map(|(number, start)| {
+            let issued = start.began..=start.ended;
+            issued.map(move |issued| Proof::Challenge {
+                issued,
+                start: number,
+            })
         })
+    }
+
+    /// Begins to remember anew: what was before counts no more.
+    fn begin(&self, state: &mut State) {
+        let seen = self.rules.hold(Rule::StartedNoEarlierThanSeen);
+        state.starts.push(Start {
+            began: state.now,
+            ended: state.now,
+            counts_as: if seen { state.seen } else { state.now },
+        });
+        state.former_guard = take(&mut state.guard);
+        if self.rules.hold(Rule::OneServerAtATime) {
+            state.former_guard.clear();
+        }
+        state.stalled = None;
     }
 }
 
@@ -264,7 +302,13 @@ impl Model for Freshness {
     fn init_states(&self) -> Vec<State> {
         vec![State {
             now: 0,
-            starts: vec![0],
+            seen: 0,
+            set_back: false,
+            starts: vec![Start {
+                began: 0,
+                ended: 0,
+                counts_as: 0,
+            }],
             requests: Vec::new(),
             guard: Vec::new(),
             former_guard: Vec::new(),
@@ -297,7 +341,7 @@ impl Model for Freshness {
         if state.starts.len() < MOST_STARTS {
             actions.push(Action::Restart);
         }
-        if state.now >= STEP_BACK && !self.rules.hold(Rule::ServerClockNeverGoesBack) {
+        if state.now >= STEP_BACK && !state.set_back && state.starts.len() < MOST_STARTS {
             actions.push(Action::SetBack);
         }
     }
@@ -307,11 +351,19 @@ impl Model for Freshness {
         match action {
             Action::Tick => {
                 state.now += 1;
+                state.seen = state.seen.max(state.now);
+                if let Some(start) = state.starts.last_mut() {
+                    start.ended = start.ended.max(state.now);
+                }
+                for request in &mut state.requests {
+                    request.age = LATE.min(request.age + 1);
+                }
                 self.forget(&mut state);
             }
             Action::Sign(proof) => state.requests.push(Request {
                 proof,
                 signed_at: state.now,
+                age: 0,
                 executed: 0,
                 executed_after_restart: false,
             }),
@@ -336,15 +388,14 @@ impl Model for Freshness {
                 let number = state.stalled.take()?;
                 self.execute_if_new(&mut state, number);
             }
-            Action::Restart => {
-                state.starts.push(state.now);
-                state.former_guard = take(&mut state.guard);
-                if self.rules.hold(Rule::OneServerAtATime) {
-                    state.former_guard.clear();
+            Action::Restart => self.begin(&mut state),
+            Action::SetBack => {
+                state.now -= STEP_BACK;
+                state.set_back = true;
+                if self.rules.hold(Rule::SetBackIsRestart) {
+                    self.begin(&mut state);
                 }
-                state.stalled = None;
             }
-            Action::SetBack => state.now -= STEP_BACK,
         }
         (state != *last).then_some(state)
     }
@@ -373,6 +424,18 @@ impl Model for Freshness {
             Property::sometimes("executed by challenge after a restart", |_, state| {
                 some(state, |it| it.executed_after_restart && !it.by_clock())
             }),
+            Property::sometimes(
+                "executed by the clock after it was set back",
+                |_, state: &State| {
+                    state.set_back && some(state, |it| it.executed_after_restart && it.by_clock())
+                },
+            ),
+            Property::sometimes(
+                "executed by challenge after the clock was set back",
+                |_, state: &State| {
+                    state.set_back && some(state, |it| it.executed_after_restart && !it.by_clock())
+                },
+            ),
             Property::sometimes("executed with a clock that is ahead", |_, state| {
                 some(state, |it| it.error().is_some_and(|error| error > 0))
             }),

@@ -36,6 +36,12 @@ pub enum Event<'a> {
         /// Why the request does not count.
         reason: Refusal,
     },
+    /// The clock of the server was set back. Until it shows the time of before again, devices that
+    /// sign by their clock are told a challenge, as after a restart.
+    ClockSetBack {
+        /// By how many seconds.
+        by_s: i64,
+    },
     /// A request target could not be read.
     BadTarget {
         /// From where it came, if that is known.

@@ -5,8 +5,8 @@ mod authenticated;
 mod authority;
 mod body_cache;
 mod certificate;
-mod challenges;
 mod config;
+mod epochs;
 mod firmware;
 mod report;
 mod secrecy;
@@ -20,9 +20,9 @@ use bytes::Bytes;
 use core::sync::atomic::AtomicU64;
 use providore_pki::{CertificateAuthority, ca::CaError};
 use providore_sign::{
-    BoundedReplayGuard, KeyError, ReplayLimits, SoftwareKey,
+    KeyError, ReplayLimits, SoftwareKey,
     original::RequestPolicy,
-    signed::{self, ChallengeKey, Keys},
+    signed::{ChallengeKey, Keys},
 };
 use providore_wire::{Method, Route, Target};
 
@@ -31,7 +31,7 @@ use self::{
     authenticated::{Authenticated, Proof, Secret},
     authority::CrlCache,
     body_cache::BodyCache,
-    challenges::Latest,
+    epochs::Current,
 };
 use crate::{
     Admission, Audit, Body, CertificateLog, ConfigStore, DeviceStore, Event, FirmwareStore, Moment,
@@ -101,10 +101,8 @@ pub struct Server<S> {
     /// Verify what claims to come from nobody we know, so that it takes the same time.
     stranger: SoftwareKey,
     strangers_keys: Keys,
-    freshness: signed::RequestPolicy,
-    latest_challenge: Mutex<Latest>,
+    epoch: Mutex<Current>,
     salts: AtomicU64,
-    guard: Mutex<BoundedReplayGuard>,
     /// One lock for every few devices: a device's requests for certificates come one at a time.
     issuing: Vec<Mutex<()>>,
     bodies: Mutex<BodyCache>,
@@ -149,10 +147,8 @@ where
             admission: Box::new(Unlimited),
             strangers_keys: Keys::derive(&mut stranger)?,
             stranger,
-            freshness: signed::RequestPolicy::new(challenges, start.at),
-            latest_challenge: Mutex::new(Latest::default()),
+            epoch: Mutex::new(Current::new(challenges, start.at, settings.replay)),
             salts: AtomicU64::new(0),
-            guard: Mutex::new(BoundedReplayGuard::new(settings.replay)),
             issuing: (0..ISSUING_LOCKS).map(|_| Mutex::new(())).collect(),
             bodies: Mutex::new(BodyCache::default()),
             crl: Mutex::new(None),

@@ -127,10 +127,19 @@ mod bounded {
     #[derive(Debug, Default)]
     pub struct BoundedReplayGuard {
         limits: ReplayLimits,
-        devices: BTreeMap<DeviceId, Vec<Token>>,
+        devices: BTreeMap<DeviceId, Memory>,
         total: usize,
         /// No token ends before this instant: a sweep before it would find nothing.
         next_end: Option<Timestamp>,
+        /// Of devices that are not in `devices`: what ended before this instant may have been
+        /// forgotten.
+        forgotten: Option<Timestamp>,
+    }
+
+    /// What is remembered of one device.
+    #[derive(Debug, Default)]
+    struct Memory {
+        tokens: Vec<Token>,
         /// What ended before this instant may have been forgotten.
         forgotten: Option<Timestamp>,
     }
@@ -139,6 +148,23 @@ mod bounded {
     struct Token {
         value: [u8; 16],
         until: Timestamp,
+    }
+
+    impl Memory {
+        /// Forgets what has ended; returns how many tokens that were.
+        fn sweep(&mut self, now: Timestamp) -> usize {
+            let before = self.tokens.len();
+            self.tokens.retain(|token| token.until >= now);
+            let forgotten = before.saturating_sub(self.tokens.len());
+            if forgotten > 0 {
+                self.forgotten = self.forgotten.max(Some(now));
+            }
+            forgotten
+        }
+
+        fn first_end(&self) -> Option<Timestamp> {
+            self.tokens.iter().map(|token| token.until).min()
+        }
     }
 
     impl BoundedReplayGuard {
@@ -168,14 +194,28 @@ mod bounded {
             if self.next_end.is_some_and(|end| now <= end) {
                 return;
             }
-            self.forgotten = self.forgotten.max(Some(now));
-            self.devices.retain(|_, tokens| {
-                tokens.retain(|token| token.until >= now);
-                !tokens.is_empty()
+            let mut forgotten = 0_usize;
+            for memory in self.devices.values_mut() {
+                forgotten = forgotten.saturating_add(memory.sweep(now));
+            }
+            self.total = self.total.saturating_sub(forgotten);
+            self.next_end = self.devices.values().filter_map(Memory::first_end).min();
+            self.forget_devices();
+        }
+
+        /// Devices without tokens stay, each with the time up to which it was forgotten, while
+        /// there are no more of them than tokens may be held. Else one time has to do for all.
+        fn forget_devices(&mut self) {
+            if self.devices.len() <= self.limits.total {
+                return;
+            }
+            let floor = &mut self.forgotten;
+            self.devices.retain(|_, memory| {
+                if memory.tokens.is_empty() {
+                    *floor = (*floor).max(memory.forgotten);
+                }
+                !memory.tokens.is_empty()
             });
-            let ends = || self.devices.values().flatten().map(|token| token.until);
-            self.total = ends().count();
-            self.next_end = ends().min();
         }
     }
 
@@ -188,32 +228,36 @@ mod bounded {
                 value: *request.value(),
                 until: request.until(),
             };
+            let mut known = self.devices.get_mut(request.device());
             // Somebody came with a later time: either requests overtook each other, or the clock
             // was set back.
-            if self.forgotten.is_some_and(|before| token.until < before) {
-                return no_room(self.forgotten, token.until);
+            let forgotten = known
+                .as_ref()
+                .map_or(self.forgotten, |known| known.forgotten);
+            if forgotten.is_some_and(|before| token.until < before) {
+                return no_room(forgotten, token.until);
             }
-            if let Some(known) = self.devices.get_mut(request.device()) {
+            if let Some(known) = &mut known {
                 let seen = |seen: &Token| seen.value == token.value && seen.until >= now;
-                if known.iter().any(seen) {
+                if known.tokens.iter().any(seen) {
                     return Use::Repeated;
                 }
-                if known.len() >= self.limits.per_device {
-                    self.forgotten = self.forgotten.max(Some(now));
-                    let before = known.len();
-                    known.retain(|token| token.until >= now);
-                    let forgotten = before.saturating_sub(known.len());
-                    self.total = self.total.saturating_sub(forgotten);
-                    if known.len() >= self.limits.per_device {
-                        return no_room(known.iter().map(|token| token.until).min(), now);
+                if known.tokens.len() >= self.limits.per_device {
+                    self.total = self.total.saturating_sub(known.sweep(now));
+                    if known.tokens.len() >= self.limits.per_device {
+                        return no_room(known.first_end(), now);
                     }
                 }
             }
             if self.total >= self.limits.total {
                 return no_room(self.next_end, now);
             }
-            let device = request.device().clone();
-            self.devices.entry(device).or_default().push(token);
+            let memory = self.devices.entry(request.device().clone());
+            let memory = memory.or_insert_with(|| Memory {
+                tokens: Vec::new(),
+                forgotten: self.forgotten,
+            });
+            memory.tokens.push(token);
             self.total = self.total.saturating_add(1);
             let end = self.next_end.unwrap_or(token.until);
             self.next_end = Some(end.min(token.until));

@@ -141,11 +141,15 @@ fn a_device_without_a_clock_is_served_over_a_challenge() {
 
 #[test]
 fn a_captured_request_is_refused_the_second_time() {
-    let (peer, site) = scene();
-    let challenge = site
-        .ask(&peer.get("/x", &Fresh::At(at(-900))), at(0))
-        .challenge();
-    for fresh in [now(), Fresh::Over(challenge)] {
+    for by_clock in [true, false] {
+        let (peer, site) = scene();
+        let stale = peer.get("/x", &Fresh::At(at(-900)));
+        let challenge = site.ask(&stale, at(0)).challenge();
+        let fresh = if by_clock {
+            now()
+        } else {
+            Fresh::Over(challenge)
+        };
         let message = peer.get("/config", &fresh);
         assert_eq!(site.ask(&message, at(0)).status, 200);
         for later in [0, 1, 60, 120, 400] {
@@ -176,6 +180,64 @@ fn a_captured_request_is_refused_after_a_restart() {
     assert_eq!(restarted.ask(&message, at(1)).status, 200);
     let later = peer.get("/config", &Fresh::At(at(32)));
     assert_eq!(restarted.ask(&later, at(32)).status, 200);
+}
+
+/// Who could set the clock could lock out a fleet, and who could set it back could have it answer
+/// what it has answered.
+#[test]
+fn a_clock_that_is_set_back_is_handled_as_a_restart_is() {
+    const HOUR: i64 = 3600;
+    let (peer, sister) = (SignedPeer::new("dev1"), SignedPeer::new("dev2"));
+    let store = stocked_with(peer.record());
+    block_on(store.put_device(sister.record()));
+    let site = Site::new(store);
+    let early = sister.get("/time", &now());
+    assert_eq!(site.ask(&early, at(0)).status, 204);
+    let mut ahead = Vec::new();
+    for second in 0..300 {
+        let then = at(HOUR + second);
+        let message = peer.get("/time", &Fresh::At(then));
+        assert_eq!(site.ask(&message, then).status, 204, "{second}");
+        ahead.push(message);
+    }
+    let then = at(HOUR + 300);
+    let stale = peer.get("/x", &Fresh::At(at(-900)));
+    let void = site.ask(&stale, then).challenge();
+
+    // The clock is set right: as after a restart, requests by the clock are told a challenge …
+    let refusal = site.ask(&sister.get("/time", &Fresh::At(at(10))), at(10));
+    assert_eq!(refusal.status, 401);
+    assert!(site.heard_of("ClockSetBack"));
+    // … and over a challenge all are served, also the device that asked so often.
+    for device in [&peer, &sister] {
+        let message = device.get("/time", &Fresh::Over(refusal.challenge()));
+        assert_eq!(site.ask(&message, at(11)).status, 204);
+        assert_eq!(site.ask(&message, at(11)).status, 401);
+    }
+    // Nothing from before counts: not now, and not when its time comes for the second time.
+    let over_void = sister.get("/time", &Fresh::Over(void));
+    for (message, second) in [(&early, 12), (&over_void, 13), (&over_void, HOUR + 310)] {
+        assert_eq!(site.ask(message, at(second)).status, 401, "{second}");
+    }
+    for message in &ahead {
+        assert_eq!(site.ask(message, at(HOUR + 310)).status, 401);
+    }
+    // After that, clocks count again.
+    let later = at(HOUR + 331);
+    let message = sister.get("/time", &Fresh::At(later));
+    assert_eq!(site.ask(&message, later).status, 204);
+}
+
+/// Requests that overtake each other are no clock that is set back.
+#[test]
+fn a_clock_that_is_behind_by_seconds_is_no_restart() {
+    let (peer, site) = scene();
+    for second in [10, 5, 11, 6, 10] {
+        let message = peer.get("/time", &Fresh::At(at(second)));
+        assert_eq!(site.ask(&message, at(second)).status, 204, "{second}");
+        assert_eq!(site.ask(&message, at(second)).status, 401, "{second}");
+    }
+    assert!(!site.heard_of("ClockSetBack"));
 }
 
 #[test]

@@ -146,15 +146,11 @@ where
     ) -> Result<Admitted<'a>, Refused> {
         let claimed = head.device().clone();
         let because = |reason| Refused::Because(Some(claimed.clone()), reason);
+        let epoch = self.epoch(moment.now).await?;
         let device = self.store.device(&claimed).await?;
         let verify = |keys| {
-            signed::verify_request(
-                head.clone(),
-                request.body,
-                keys,
-                &self.freshness,
-                moment.now,
-            )
+            let head = head.clone();
+            signed::verify_request(head, request.body, keys, &epoch.policy, moment.now)
         };
         // As often for a stranger and for a device for which no secret waits, so that the time
         // taken does not tell.
@@ -179,7 +175,7 @@ where
         check_enabled(&device).map_err(because)?;
 
         let token = verified.replay_token();
-        let usage = self.guard.lock().await.first_use(&token, moment.now);
+        let usage = epoch.guard.lock().await.first_use(&token, moment.now);
         let asked = Authenticated::new(device, Proof::Signed(verified, secret), request);
         let room = match usage {
             Use::First => None,

@@ -50,7 +50,8 @@ where
         let _one_at_a_time = lock.lock().await;
         let usage = match asked.dialect() {
             Dialect::Original => {
-                let mut guard = self.guard.lock().await;
+                let epoch = self.current_epoch().await;
+                let mut guard = epoch.guard.lock().await;
                 guard.first_use(&asked.replay_token(), moment.now)
             }
             // No other came this far.

@@ -31,6 +31,18 @@ impl ChallengeKey {
         SoftwareKey::new(random).map(Self)
     }
 
+    /// The key that follows on this one, when the server has forgotten its nonces though it was not
+    /// restarted. Challenges made under this one are nobody's then.
+    ///
+    /// # Errors
+    /// What the key reports.
+    pub fn next(&self) -> Result<Self, KeyError> {
+        let mut key = self.0.share();
+        key.begin()?;
+        key.update(NEXT)?;
+        Self::new(key.finish()?.publish().as_bytes())
+    }
+
     /// A challenge made now. `random` tells it from others of this second.
     ///
     /// # Errors
@@ -89,6 +101,9 @@ impl ChallengeKey {
         key.finish()
     }
 }
+
+/// No challenge is made over this: it has another length.
+const NEXT: &[u8] = b"providore/2 next challenge key\0";
 
 const DOMAIN: &[u8] = b"providore/2 challenge\0";
 

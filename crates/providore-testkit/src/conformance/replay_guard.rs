@@ -20,6 +20,7 @@ pub fn replay_guard<G: ReplayGuard>(mut make: impl FnMut(usize, usize) -> G) {
     a_device_that_floods_locks_out_only_itself(make(4, 16));
     a_full_guard_forgets_nothing(make(4, 6));
     what_may_be_forgotten_is_not_new(make(4, 4));
+    what_was_forgotten_of_one_device_delays_no_other(make(4, 16));
 }
 
 /// Runs what must hold for a guard without a memory: it admits nothing, and says when to come
@@ -98,6 +99,23 @@ fn what_may_be_forgotten_is_not_new(mut guard: impl ReplayGuard) {
     let later = LAST_S + 1;
     assert_eq!(ask(&mut guard, "dev1", "/e", later, later), Use::First);
     assert_ne!(ask(&mut guard, "dev1", "/a", 0, LAST_S), Use::First);
+}
+
+/// One device floods by a clock that is an hour ahead, which is then set right.
+fn what_was_forgotten_of_one_device_delays_no_other(mut guard: impl ReplayGuard) {
+    const HOUR: i64 = 3600;
+    assert_eq!(ask(&mut guard, "dev2", "/a", 0, 0), Use::First);
+    for (path, ahead) in ["/a", "/b", "/c", "/d", "/e"]
+        .into_iter()
+        .zip([0, 0, 0, 0, LAST_S + 1])
+    {
+        let now = HOUR.saturating_add(ahead);
+        assert_eq!(ask(&mut guard, "dev1", path, now, now), Use::First);
+    }
+    assert_ne!(ask(&mut guard, "dev1", "/f", 1, 1), Use::First);
+    assert_eq!(ask(&mut guard, "dev2", "/b", 1, 1), Use::First);
+    assert_eq!(ask(&mut guard, "dev3", "/a", 1, 1), Use::First);
+    assert_eq!(ask(&mut guard, "dev2", "/a", 0, 1), Use::Repeated);
 }
 
 /// Hands over a request that was made at `created`, `now` seconds after the start.

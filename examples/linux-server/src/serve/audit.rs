@@ -104,6 +104,10 @@ impl Audit for Log {
     #[expect(clippy::too_many_lines, reason = "an arm for each event")]
     fn record(&self, event: &Event<'_>) {
         match event {
+            Event::ClockSetBack { by_s } => tracing::warn!(
+                by_s,
+                "the clock was set back: until it is where it was, devices are served over challenges"
+            ),
             Event::Answered {
                 device,
                 route,
