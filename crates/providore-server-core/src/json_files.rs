@@ -30,6 +30,7 @@ mod strict;
 pub use devices::{DeviceEdit, LoadError, entries as device_entries};
 pub use files::{file_mode_is_private, write_private};
 pub use image::FileImage;
+pub use lock::{exclusive as lock_exclusive, holder as lock_holder};
 pub use log::LogRepair;
 pub use manifest::MANIFEST_FILE;
 pub use store::{JsonStore, Layout};

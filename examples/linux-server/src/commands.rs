@@ -9,6 +9,6 @@ pub(crate) mod firmware;
 pub(crate) mod import;
 
 mod configs;
-mod files;
+pub(crate) mod files;
 pub(crate) mod print;
 mod records;

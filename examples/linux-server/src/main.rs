@@ -16,6 +16,7 @@ mod failure;
 mod logs;
 mod quickstart;
 mod serve;
+mod server_lock;
 mod settings;
 
 use std::{path::PathBuf, process::ExitCode};

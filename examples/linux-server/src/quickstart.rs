@@ -15,6 +15,7 @@ use crate::{
     failure::{OrFail as _, Outcome},
     logs,
     serve::{self, Running},
+    server_lock::ServerLock,
     settings::{Announce, Announced, File, Log},
 };
 
@@ -48,6 +49,7 @@ pub(crate) fn run(common: &Common, args: &QuickstartArgs) -> Outcome {
     })?;
     let story = Story::new(common.json);
     let folder = common.folder();
+    let _lock = ServerLock::take(&common.data, &folder.layout)?;
     story.chapter("The server makes what it needs");
     let demo = Demo::prepare(&folder)?;
     Demo::tell(&story, &common.data);
@@ -63,7 +65,7 @@ pub(crate) fn run(common: &Common, args: &QuickstartArgs) -> Outcome {
                 return Ok(());
             }
             story.epilogue(&common.data, address);
-            serve::stop_signal().await
+            std::future::pending().await
         };
         let outcome = running.until(told).await;
         running.stop().await;

@@ -24,7 +24,11 @@ use providore_server_core::{
 };
 use providore_sign::{Freshness, original::RequestPolicy};
 use providore_wire::dns_sd::Fingerprint;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
 
 use self::{
     audit::Lines,
@@ -36,6 +40,7 @@ use crate::{
     data::DataFolder,
     failure::{Failure, OrFail as _, Outcome},
     logs,
+    server_lock::ServerLock,
     settings::{Announced, File, LogFormat, MetricsAudience},
 };
 
@@ -46,6 +51,8 @@ Examples:
   providore-server serve                                     HTTP on 127.0.0.1:3000
   providore-server serve --http 0.0.0.0:3000 --https 0.0.0.0:3443
   providore-server serve --config /etc/providore/config.json an original installation, as it is
+
+One server runs on a data folder at a time; commands such as `device add` work beside it.
 
 The first start makes a certificate authority. Without --tls-cert, HTTPS shows a certificate from
 it; devices that pin ca.pem trust that. Set PROVIDORE_CA_PASSWORD before the first start to have
@@ -154,9 +161,10 @@ pub(crate) fn run(common: &Common, args: ServeArgs) -> Outcome {
     let settings = args.over(file);
     let _logs = logs::begin(&settings.log)?;
     let folder = settings.folders(&common.folder());
+    let _lock = ServerLock::take(&common.data, &folder.layout)?;
     block_on(async {
         let mut running = Running::start(&folder, &settings).await?;
-        let outcome = running.until(stop_signal()).await;
+        let outcome = running.until(std::future::pending()).await;
         tracing::info!("stopping");
         running.stop().await;
         outcome
@@ -178,13 +186,26 @@ pub(crate) fn block_on(serving: impl Future<Output = Outcome>) -> Outcome {
     outcome
 }
 
-/// Ready when somebody presses Ctrl-C or the service manager ends us.
-pub(crate) async fn stop_signal() -> Outcome {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).or_fail("wait for SIGTERM")?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed.or_fail("wait for Ctrl-C"),
-        _ = terminate.recv() => Ok(()),
+/// Somebody presses Ctrl-C, or the service manager ends us. From when this is made: before, these
+/// signals end the process at once.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    fn new() -> Outcome<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).or_fail("wait for Ctrl-C")?,
+            terminate: signal(SignalKind::terminate()).or_fail("wait for SIGTERM")?,
+        })
+    }
+
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
@@ -209,6 +230,7 @@ pub(crate) struct Running {
     stop: watch::Sender<bool>,
     /// The longest that requests in hand have to end.
     grace: Duration,
+    signals: StopSignals,
     tasks: Tasks,
     announcer: Option<announce::Announcer>,
 }
@@ -248,6 +270,7 @@ impl Running {
             tasks.spawn("announcer", announcer.watch());
         }
         tasks.spawn("reload", refresh::keep_fresh(app, stopped));
+        let signals = StopSignals::new()?;
         tracing::info!(
             http = http.map(tracing::field::display),
             https = https.map(tracing::field::display),
@@ -258,15 +281,17 @@ impl Running {
             http,
             stop,
             grace: Duration::from_secs(settings.limits.shutdown_grace_s),
+            signals,
             tasks,
             announcer,
         })
     }
 
-    /// Serves until this is ready. Fails if the server dies before.
+    /// Serves until this is ready, or until somebody stops us. Fails if the server dies before.
     pub(crate) async fn until(&mut self, ready: impl Future<Output = Outcome>) -> Outcome {
         tokio::select! {
             outcome = ready => outcome,
+            () = self.signals.recv() => Ok(()),
             death = self.tasks.death() => Err(death),
         }
     }

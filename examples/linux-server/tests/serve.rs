@@ -17,6 +17,7 @@ mod serve {
     mod announce;
     mod authority;
     mod deployed;
+    mod locks;
     mod logs;
     mod microcontroller;
     mod operation;

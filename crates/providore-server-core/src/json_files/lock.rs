@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a lock that is held is tried again.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// Takes the exclusive lock of a file.
+/// Takes the exclusive lock of a file; waits for it, but not for ever.
 ///
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] with the name of the holder after ten seconds; what the file system
@@ -26,7 +26,7 @@ const RETRY: Duration = Duration::from_millis(10);
     clippy::disallowed_methods,
     reason = "no file lock has a deadline; whoever calls this is on a thread that may block"
 )]
-pub(super) fn exclusive(file: &File, path: &Path) -> io::Result<()> {
+pub fn exclusive(file: &File, path: &Path) -> io::Result<()> {
     let mut waited = Duration::ZERO;
     loop {
         match file.try_lock() {
@@ -47,8 +47,10 @@ fn held(file: &File, path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::WouldBlock, message)
 }
 
-/// Who holds the lock, as `process 4711 (name)`: `/proc/locks` names it by inode.
-fn holder(file: &File) -> Option<String> {
+/// Who holds the lock of a file, as `process 4711 (name)`: `/proc/locks` names it by inode. `None` if
+/// nobody does, or it cannot be told.
+#[must_use]
+pub fn holder(file: &File) -> Option<String> {
     let inode = format!(":{}", file.metadata().ok()?.ino());
     let locks = fs::read_to_string("/proc/locks").ok()?;
     let line = locks.lines().find(|line| {

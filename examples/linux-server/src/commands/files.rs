@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use providore_server_core::FileName;
+use providore_server_core::{FileName, json_files::lock_exclusive};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
@@ -93,15 +93,17 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Holds off other commands that work on the same folder, until it is dropped.
+/// Holds off other commands that work on the same folder, until it is dropped. Waits for them, but not
+/// for ever.
 pub(crate) fn lock(folder: &Path) -> io::Result<File> {
     make_folder(folder)?;
+    let path = folder.join(".lock");
     let file = File::options()
         .write(true)
         .create(true)
         .truncate(false)
-        .open(folder.join(".lock"))?;
-    file.lock()?;
+        .open(&path)?;
+    lock_exclusive(&file, &path)?;
     Ok(file)
 }
 

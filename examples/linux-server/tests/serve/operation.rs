@@ -103,6 +103,7 @@ fn health_and_metrics_are_there_for_who_watches() {
     let metrics = server.raw("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
     let answered = r#"providore_answers_total{route="/config",status="200"} 1"#;
     assert!(metrics.text().contains(answered), "{}", metrics.text());
+    drop(server);
     let closed = site.serve(&["--metrics", "off"]);
     assert_eq!(
         closed
