@@ -174,12 +174,15 @@ pub trait Image: Clone + Send + Sync {
 /// An [`append`](Self::append) that is ready before the entry is durable lets a power cut forget a
 /// certificate that is in use: it could never be revoked.
 pub trait CertificateLog: Send + Sync {
-    /// Writes down a certificate before it is handed out, unless its serial number is there already.
+    /// Writes down a certificate, durably, before it is handed out.
     ///
-    /// Dropping the future leaves the entry whole: written or not.
+    /// A serial number is taken once: an entry whose number is there already, for whichever device, is
+    /// an error and changes nothing, even if the two entries are equal. Dropping the future leaves
+    /// the entry whole: written or not.
     ///
     /// # Errors
-    /// [`StoreError`]: the certificate must not be handed out.
+    /// [`StoreError`] if the serial number is taken or the entry is not written: the certificate must
+    /// not be handed out.
     fn append(&self, entry: Issued) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// What was issued to a device, oldest first, after the last that was revoked by hand: neither
