@@ -105,6 +105,21 @@ mod tokio;
 #[cfg(feature = "update")]
 mod update;
 
+#[cfg(feature = "embedded-nal")]
+#[doc(no_inline)]
+pub use embedded_hal_async;
+#[cfg(feature = "embedded-nal")]
+#[doc(no_inline)]
+pub use embedded_nal_async;
+#[cfg(feature = "flash")]
+#[doc(no_inline)]
+pub use embedded_storage_async;
+#[cfg(any(feature = "certificates", feature = "update"))]
+#[doc(no_inline)]
+pub use providore_pki;
+#[doc(no_inline)]
+pub use {providore_sign, providore_wire};
+
 #[cfg(feature = "secret-rotation")]
 pub use agent::SecretStep;
 pub use agent::{
@@ -140,7 +155,7 @@ pub use platform::{
 pub use platform::{NoNotices, NoticeSource};
 pub use report::{Outcome, Report, Subject, WrittenReport};
 #[cfg(feature = "reqwest")]
-pub use reqwest::{ReqwestSettings, ReqwestTransport};
+pub use reqwest::{ReqwestBody, ReqwestHead, ReqwestSettings, ReqwestTransport};
 pub use retry::{Entropy, RetryPolicy};
 pub use secret::{NextSecret, VerifiedSecret};
 pub use time::TimeCheck;

@@ -79,6 +79,11 @@ pub mod serial;
 mod time;
 mod tlv;
 
+#[doc(no_inline)]
+pub use providore_wire;
+#[doc(no_inline)]
+pub use zeroize;
+
 #[cfg(feature = "alloc")]
 pub use ca::{CertificateAuthority, IssuedCertificate, LocalCa};
 #[cfg(feature = "alloc")]

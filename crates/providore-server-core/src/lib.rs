@@ -64,6 +64,8 @@ mod server;
 mod store;
 
 pub use providore_wire::Dialect;
+#[doc(no_inline)]
+pub use {bytes, providore_pki, providore_sign, providore_wire};
 
 pub use admission::{Admission, Unlimited};
 pub use audit::{Audit, Event, Reason, Unheard};

@@ -61,6 +61,9 @@ mod replay;
 pub mod signed;
 pub mod subkeys;
 
+#[doc(no_inline)]
+pub use providore_wire;
+
 pub use freshness::Freshness;
 pub use instructions::HeaderInstructions;
 pub use key::{ComputedTag, KeyError, MacKey, SharedKey, SoftwareKey};
