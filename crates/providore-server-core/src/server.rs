@@ -189,12 +189,18 @@ where
             return finish(answer, request.method == "HEAD");
         }
         if request.body.len() > Request::MAX_BODY {
-            return finish(Problem::TooLarge.response(), false);
+            return self.body_too_large();
         }
         match self.authenticate(request, &target, moment).await {
             Ok(admitted) => self.answer(admitted, route, &target, moment).await,
             Err(refusal) => finish(refusal, request.method == "HEAD"),
         }
+    }
+
+    /// The answer to a request whose body is longer than [`Request::MAX_BODY`], for an adapter that
+    /// stops reading there. It is not signed: nobody looked at who asks.
+    pub fn body_too_large(&self) -> Response<S::Image> {
+        finish(Problem::TooLarge.response(), false)
     }
 
     /// The signed answer to a device.

@@ -77,7 +77,7 @@ async fn answer(app: &App, peer: IpAddr, request: HttpRequest) -> HttpResponse {
         let patience = Duration::from_secs(app.settings.limits.request_timeout_s);
         match tokio::time::timeout(patience, to_bytes(body, Request::MAX_BODY)).await {
             Ok(Ok(body)) => body,
-            Ok(Err(_)) => return refuse(StatusCode::PAYLOAD_TOO_LARGE),
+            Ok(Err(_)) => return closing(into_http(app.server.body_too_large())),
             Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT),
         }
     };
@@ -102,7 +102,14 @@ async fn answer(app: &App, peer: IpAddr, request: HttpRequest) -> HttpResponse {
 
 /// A refusal before anything was understood, after which the connection is of no use.
 fn refuse(status: StatusCode) -> HttpResponse {
-    (status, [(header::CONNECTION, "close")]).into_response()
+    closing(status.into_response())
+}
+
+/// An answer after which the connection ends, since the rest of the request is not read.
+fn closing(mut answer: HttpResponse) -> HttpResponse {
+    let close = HeaderValue::from_static("close");
+    answer.headers_mut().insert(header::CONNECTION, close);
+    answer
 }
 
 fn into_http<I: Image + 'static>(answer: Response<I>) -> HttpResponse {

@@ -72,6 +72,23 @@ fn malformed_messages_have_a_clear_status_and_harm_nobody() {
 }
 
 #[test]
+fn a_body_that_is_too_large_is_answered_with_a_problem_document() {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    let body = vec![b'x'; 20_000];
+    let answer = server.raw(signed("dev1", SECRET, "POST", "/report", "1", &body));
+    let begin = br#"{"type":"urn:providore:problem:too-large","#;
+    assert!(answer.body.starts_with(begin), "{answer:?}");
+    let is_problem = answer
+        .head
+        .contains("content-type: application/problem+json");
+    assert!(
+        is_problem && answer.head.contains("connection: close"),
+        "{answer:?}"
+    );
+}
+
+#[test]
 fn all_failures_of_authentication_look_alike_to_the_byte() {
     let site = Site::new();
     let mut records: serde_json::Value =
