@@ -33,12 +33,12 @@ pub(crate) fn part(range: Option<&str>, if_range: Option<&str>, etag: &str, size
     }
 }
 
-/// Whether `If-None-Match` names `etag`.
+/// Whether `If-None-Match` names `etag`, by the weak comparison that RFC 9110 section 13.1.2 demands.
 pub(crate) fn none_match(header: Option<&str>, etag: &str) -> bool {
+    let opaque = |tag| str::strip_prefix(tag, "W/").unwrap_or(tag);
     header.is_some_and(|value| {
-        value.split(',').map(str::trim).any(|tag| {
-            tag == "*" || tag == etag || tag.strip_prefix("W/").is_some_and(|tag| tag == etag)
-        })
+        let mut tags = value.split(',').map(str::trim);
+        tags.any(|tag| tag == "*" || opaque(tag) == opaque(etag))
     })
 }
 
@@ -113,6 +113,19 @@ mod tests {
                 length: 100,
             },
         );
+    }
+
+    #[test]
+    fn tags_are_compared_weakly() {
+        for etag in ["\"e\"", "W/\"e\""] {
+            for header in ["\"e\"", "W/\"e\"", "\"a\", W/\"e\"", "*"] {
+                assert!(none_match(Some(header), etag), "{header} {etag}");
+            }
+            for header in ["\"a\"", "w/\"e\"", "e", "W/", ""] {
+                assert!(!none_match(Some(header), etag), "{header} {etag}");
+            }
+        }
+        assert!(!none_match(None, "\"e\""));
     }
 
     #[test]
