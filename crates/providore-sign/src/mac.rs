@@ -12,6 +12,7 @@ pub(crate) use library::{Keyed, Running};
 
 impl Keyed {
     /// The tag of a message in pieces.
+    #[cfg(feature = "content-coding")]
     #[inline(never)]
     pub(crate) fn tag(&self, pieces: &[&[u8]]) -> crate::ComputedTag {
         let mut running = self.begin();

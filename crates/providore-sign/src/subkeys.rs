@@ -50,11 +50,19 @@ pub enum Purpose {
     Content,
     /// Tags of notice datagrams.
     Notice,
+    /// Entity tags of encrypted content.
+    EntityTag,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 4] = [Self::Request, Self::Response, Self::Content, Self::Notice];
+    pub const ALL: [Self; 5] = [
+        Self::Request,
+        Self::Response,
+        Self::Content,
+        Self::Notice,
+        Self::EntityTag,
+    ];
 
     /// The `info` of HKDF-Expand.
     #[must_use]
@@ -64,6 +72,7 @@ impl Purpose {
             Self::Response => "providore/2 response",
             Self::Content => "providore/2 content",
             Self::Notice => "providore/2 notice",
+            Self::EntityTag => "providore/2 etag",
         }
     }
 }
@@ -124,6 +133,21 @@ pub fn device_key(
     device: &DeviceId,
 ) -> Result<SubKey, KeyError> {
     mac(group, &[DEVICE, SEPARATOR, device.as_str().as_bytes()]).map(SubKey)
+}
+
+/// The entity tag of content with this SHA-256 that is sent encrypted: equal for equal digests, and
+/// of no use to somebody who tries out what the content may be.
+///
+/// A server makes it, under a sub-key of its own; a device sends it back as it came.
+///
+/// # Errors
+/// What the key reports.
+pub fn entity_tag(
+    secret: &mut (impl MacKey + ?Sized),
+    sha256: &[u8; 32],
+) -> Result<[u8; 32], KeyError> {
+    let mut key = derive(secret, Purpose::EntityTag)?.to_key();
+    Ok(*mac(&mut key, &[sha256])?.publish().as_bytes())
 }
 
 /// HKDF-Expand of one block: RFC 5869 section 2.3 with `L` = 32.
@@ -195,6 +219,7 @@ mod tests {
             &derive(Purpose::Content),
         );
         check(SECRET, b"providore/2 notice\x01", &derive(Purpose::Notice));
+        check(SECRET, b"providore/2 etag\x01", &derive(Purpose::EntityTag));
     }
 
     #[test]
@@ -224,7 +249,7 @@ mod tests {
             let derived = device_key(&mut key, &id.parse().unwrap()).unwrap();
             seen.insert(*derived.expose());
         }
-        assert_eq!(seen.len(), 8);
+        assert_eq!(seen.len(), 9);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use providore_sign::{
-    ReplayToken,
+    KeyError, ReplayToken, SoftwareKey,
     original::VerifiedRequest as OriginalRequest,
     signed::{Keys, VerifiedRequest as SignedRequest},
 };
@@ -74,6 +74,17 @@ impl<'a> Authenticated<'a> {
             Proof::Original(_) => None,
             Proof::Signed(_, Secret::Present) => self.device.keys(),
             Proof::Signed(_, Secret::Next) => self.device.next_keys(),
+        }
+    }
+
+    /// The secret that the request was signed with; `None` in the `Original` dialect.
+    pub(super) fn secret(&self) -> Result<Option<SoftwareKey>, KeyError> {
+        match self.proof {
+            Proof::Original(_) => Ok(None),
+            Proof::Signed(_, Secret::Present) => Ok(Some(self.device.key().clone())),
+            Proof::Signed(_, Secret::Next) => {
+                self.device.next_secret().map(SoftwareKey::new).transpose()
+            }
         }
     }
 

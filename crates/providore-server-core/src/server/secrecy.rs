@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering;
 use providore_sign::{
     content_coding::{self, EncodeError, Encoder, RecordSize, Salt},
     signed::Keys,
+    subkeys,
 };
 
 use super::{Authenticated, Server, etag};
@@ -68,11 +69,11 @@ pub(super) fn entity_tag(
     asked: &Authenticated<'_>,
     sha256: &[u8; 32],
 ) -> Result<String, StoreError> {
-    let Some(keys) = asked.keys() else {
+    let fault = |error| StoreError::new("make an entity tag", error);
+    let Some(mut secret) = asked.secret().map_err(fault)? else {
         return Ok(etag(sha256));
     };
-    let tag = keys.entity_tag(sha256);
-    let tag = tag.map_err(|error| StoreError::new("make an entity tag", error))?;
+    let tag = subkeys::entity_tag(&mut secret, sha256).map_err(fault)?;
     // Weak: the bytes differ from answer to answer (RFC 9110 section 8.8.1).
     Ok(alloc::format!("W/{}", etag(&tag)))
 }

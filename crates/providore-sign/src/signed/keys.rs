@@ -70,17 +70,6 @@ impl Keys {
         ContentKey::new(self.content.expose())
     }
 
-    /// A name for what is encrypted: equal for equal digests, and of no use to who wants to find
-    /// out by trying what it is the digest of.
-    ///
-    /// # Errors
-    /// What the key reports.
-    pub fn entity_tag(&self, sha256: &[u8; 32]) -> Result<[u8; 32], KeyError> {
-        // No signature base begins so.
-        let tag = self.responses.tag(&[b"providore/2 etag\0", sha256]);
-        Ok(*tag.publish().as_bytes())
-    }
-
     /// The tag of a request of which `write` says the pieces.
     pub(super) fn request_tag(&self, write: impl FnOnce(&mut dyn FnMut(&[u8]))) -> ComputedTag {
         tag(&self.requests, write)

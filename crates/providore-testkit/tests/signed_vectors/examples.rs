@@ -18,8 +18,8 @@ use crate::{
 };
 
 const CONFIG: &[u8] = br#"{"wifi":{"ssid":"kitchen","password":"correct horse"}}"#;
-/// Opaque to the device; what `providore-server-core` makes of this secret and configuration.
-const CONFIG_TAG: &str = "W/\"97c904feb6bb512df94992e07f7877b0149bbe553b28a4539466fbdd88e77ffe\"";
+/// Opaque to the device; what a server makes of this secret and configuration (a test compares).
+const CONFIG_TAG: &str = "W/\"ead5e880d184067a5fd32fcd3ffeb61ccf4450f9fcc816e568d0d0aa9095e731\"";
 const IMAGE_TAG: &str = "\"40aff2e9d2d8922e47afd4648e6967497158785fbd1da870e7110266bf944880\"";
 const REPORT: &[u8] = br#"{"what":"firmware","outcome":"healthy","version":"1.2.0"}"#;
 const NEXT_SECRET: &[u8] = b"another secret of 32 characters.";

@@ -25,6 +25,7 @@ use providore_wire::{
     ParseError, Signature, Target, Timestamp,
     signed::{Challenge, HeadError, Question, RequestHead, ResponseHead, Validity},
 };
+use sha2::{Digest as _, Sha256};
 
 mod examples;
 mod look;
@@ -70,7 +71,7 @@ fn write_the_folders() {
 }
 
 /// Looks at every vector.
-fn check(look: impl Fn(&SignedVector)) {
+fn check(look: impl FnMut(&SignedVector)) {
     let all = signed();
     assert!(all.len() > 15, "the vectors are not found");
     all.iter().for_each(look);
@@ -321,6 +322,24 @@ fn refused(refusal: Refusal) -> Refused {
         },
         reason: refusal.to_string(),
     }
+}
+
+#[test]
+fn entity_tags_of_what_is_encrypted_are_keyed() {
+    let mut compared = 0;
+    check(|vector| {
+        let response = vector.response.as_ref().filter(|_| vector.plain.is_some());
+        let tag = response.and_then(|response| response.fields().find(|it| it.0 == "etag"));
+        let (Some(plain), Some((_, tag))) = (&vector.plain, tag) else {
+            return;
+        };
+        let mut secret = SoftwareKey::new(&vector.about.secret.0).unwrap();
+        let made = subkeys::entity_tag(&mut secret, &Sha256::digest(plain).into()).unwrap();
+        let expected = format!("W/\"{}\"", Hex::from(&made).to_text());
+        assert_eq!(tag, expected.as_bytes(), "{}", vector.name);
+        compared += 1;
+    });
+    assert_eq!(compared, 2);
 }
 
 #[test]
