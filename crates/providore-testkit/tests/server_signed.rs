@@ -4,12 +4,13 @@
 
 use futures_lite::future::block_on;
 use providore_server_core::{DeviceStore as _, Dialect, MemoryStore, Settings};
-use providore_sign::{Refusal, ReplayLimits};
+use providore_sign::{Refusal, ReplayLimits, SoftwareKey, subkeys};
 use providore_testkit::parties::{
     Answer, CONFIG_1, Doubt, Fresh, HeardAnswer, Message, Peer, SignedPeer, Site, at, image,
     stocked_with,
 };
 use providore_wire::{Method, signed::HeadError};
+use sha2::{Digest as _, Sha256};
 
 fn scene() -> (SignedPeer, Site<MemoryStore>) {
     let peer = SignedPeer::new("dev1");
@@ -66,6 +67,17 @@ fn no_byte_of_a_configuration_travels_in_clear() {
 }
 
 #[test]
+fn the_entity_tag_of_a_configuration_is_under_a_key_of_its_own() {
+    let (peer, site) = scene();
+    let (answer, _) = ask(&site, &peer, &peer.get("/config", &now()));
+    let mut secret = SoftwareKey::new(peer.secret.as_bytes()).expect("a secret");
+    let sha256 = Sha256::digest(CONFIG_1).into();
+    let made = subkeys::entity_tag(&mut secret, &sha256).expect("a tag");
+    let expected = format!("W/\"{}\"", base16ct::lower::encode_string(&made));
+    assert_eq!(answer.field("etag"), Some(&*expected));
+}
+
+#[test]
 fn the_same_configuration_is_never_encrypted_the_same_way() {
     let (peer, site) = scene();
     let (first, _) = ask(&site, &peer, &peer.get("/config", &now()));
@@ -84,6 +96,8 @@ fn a_configuration_that_is_there_is_not_sent_again() {
     assert_eq!(ask(&site, &peer, &unless("W/\"1\"")).0.status, 200);
     let (answer, heard) = ask(&site, &peer, &unless(&tag));
     assert_eq!((answer.status, heard.plain), (304, Vec::new()));
+    let strong = tag.strip_prefix("W/").expect("a weak tag");
+    assert_eq!(ask(&site, &peer, &unless(strong)).0.status, 304);
 }
 
 #[test]
@@ -120,6 +134,89 @@ fn a_report_reaches_the_operator_whole() {
     assert_eq!(report("application/json", b"{\n}"), 422);
     assert_eq!(report("application/json", &[b' '; 1025]), 413);
     assert!(!site.heard_of("Reported"));
+}
+
+#[test]
+fn an_old_challenge_gets_what_was_issued_and_nothing_new() {
+    let (peer, site) = scene();
+    let post = |fresh: &Fresh, seed, seconds| {
+        let csr = Peer::new("dev1").csr(seed);
+        let message = peer.post("/certificates/request", fresh, csr.as_ref());
+        let answer = site.ask(&message, at(seconds));
+        peer.verify(&message, &answer).expect("a good answer");
+        answer
+    };
+    let old = site.ask(&peer.get("/time", &now()), at(0)).challenge();
+    let old = Fresh::Over(old);
+    let first = post(&Fresh::At(at(1)), 1, 1);
+    let second = post(&Fresh::At(at(10)), 2, 10);
+    assert_eq!((first.status, second.status), (200, 200));
+
+    let superseded = post(&old, 1, 20);
+    assert_eq!((superseded.status, &superseded.body), (200, &first.body));
+    let nothing = post(&old, 3, 20);
+    assert_eq!(
+        (nothing.status, nothing.field("retry-after")),
+        (503, Some("10"))
+    );
+
+    let third = post(&Fresh::At(at(21)), 1, 21);
+    assert_eq!(third.status, 200);
+    assert!(third.body != first.body && third.body != second.body);
+    let newest = site.ask(&peer.get("/certificate", &Fresh::At(at(22))), at(22));
+    assert_eq!(newest.body, third.body);
+}
+
+#[test]
+fn a_report_is_checked_as_the_protocol_says() {
+    let check = |body: &str, status| {
+        let (peer, site) = scene();
+        let body = body.as_bytes();
+        let content = "application/json; charset=utf-8";
+        let target = (Method::Post, "/report");
+        let signed = peer.sign(
+            target,
+            &now(),
+            |request| request.content(content, body),
+            body,
+        );
+        let (answer, _) = ask(&site, &peer, &signed);
+        assert_eq!(answer.status, status, "{}", body.escape_ascii());
+    };
+    for taken in [
+        "{}",
+        " {}\r\n",
+        r#"{"reason":"two\nlines"}"#,
+        r#"{"what":null,"x":1,"x":2}"#,
+        r#"{"what":"firmware","outcome":"failed","version":"../1"}"#,
+    ] {
+        check(taken, 204);
+    }
+    check(&format!(r#"{{"reason":"{}"}}"#, "x".repeat(1000)), 204);
+    for refused in [
+        "",
+        "[]",
+        "{}{}",
+        "\u{feff}{}",
+        "{\t}",
+        "{\"x\":\"\u{85}\"}",
+        r#"{"what":"config","what":"config"}"#,
+        r#"{"version":1}"#,
+    ] {
+        check(refused, 422);
+    }
+    check(&format!("{{}}{}", " ".repeat(1023)), 413);
+}
+
+#[test]
+fn only_three_escapes_of_a_version_are_decoded() {
+    let (peer, site) = scene();
+    let status = |target: &str| ask(&site, &peer, &peer.get(target, &now())).0.status;
+    assert_eq!(status("/firmware?version=2.0.0"), 200);
+    assert_eq!(status("/firmware?a=b&version=2.0.0"), 200);
+    for none in ["2%2E0.0", "2.0.0&version=2.0.0", "%32.0.0", "", "2.0.0%20"] {
+        assert_eq!(status(&format!("/firmware?version={none}")), 404, "{none}");
+    }
 }
 
 #[test]
