@@ -82,7 +82,7 @@ enum Command {
     /// Add or list firmware images.
     #[command(subcommand)]
     Firmware(commands::firmware::FirmwareCommand),
-    /// List or revoke certificates.
+    /// List, issue or revoke certificates.
     #[command(subcommand)]
     Cert(commands::cert::CertCommand),
     /// Show, import, encrypt or renew the certificate authority.

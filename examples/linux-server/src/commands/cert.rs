@@ -1,5 +1,6 @@
-//! `cert`: list and revoke.
+//! `cert`: list, issue and revoke.
 
+mod issue;
 mod revoke;
 
 use std::{collections::HashSet, sync::Arc};
@@ -25,6 +26,8 @@ use crate::{
 pub(crate) enum CertCommand {
     /// List the certificates that were issued.
     List(ListArgs),
+    /// Issue a certificate for a request in a file, such as that of a broker.
+    Issue(issue::IssueArgs),
     /// Revoke a certificate, or all that a device has.
     Revoke(revoke::RevokeArgs),
 }
@@ -102,6 +105,7 @@ impl Listed {
 pub(crate) fn run(common: &Common, command: CertCommand) -> Outcome {
     match command {
         CertCommand::List(args) => list(common, &args),
+        CertCommand::Issue(args) => issue::run(common, &args),
         CertCommand::Revoke(args) => revoke::run(common, &args),
     }
 }

@@ -444,6 +444,56 @@ fn a_drill_says_which_devices_would_refuse_a_new_root() {
 }
 
 #[test]
+fn a_broker_gets_a_certificate_for_its_request() {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    let broker = site.path("broker");
+    enrol(&server, &broker);
+    must(
+        &broker,
+        "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -subj \
+         /CN=broker.lan -out broker.csr",
+    );
+    let csr = broker.join("broker.csr");
+    let csr = csr.to_str().unwrap();
+    let issue = [
+        "cert",
+        "issue",
+        "broker.lan",
+        "--csr",
+        csr,
+        "--name",
+        "broker.lan",
+    ];
+    fs::write(broker.join("chain.pem"), ok(&site, &issue)).unwrap();
+    let purpose = "verify -purpose sslserver -verify_hostname broker.lan";
+    must(&broker, &VERIFY.replacen("verify", purpose, 1));
+    fails(
+        &site,
+        &["cert", "issue", "other.lan", "--csr", csr],
+        "/CN=other.lan",
+    );
+    fails(
+        &site,
+        &["cert", "issue", "dev1", "--csr", csr],
+        "is a device of this server",
+    );
+    assert!(ok(&site, &["cert", "list"]).contains("broker.lan"));
+    ok(
+        &site,
+        &[
+            "cert",
+            "revoke",
+            "--device",
+            "broker.lan",
+            "--reason",
+            "key-compromise",
+        ],
+    );
+    fails(&site, &issue, "the key of this request was revoked");
+}
+
+#[test]
 fn a_first_providore_that_gets_a_new_ca_is_told_how_to_go_on_with_its_own() {
     let site = Site::new();
     site.write(
