@@ -21,16 +21,23 @@ mod image;
 mod lock;
 mod log;
 mod manifest;
+mod names;
 mod records;
 mod render;
 mod spelling;
 mod store;
 mod strict;
+mod sweep;
 
 pub use devices::{DeviceEdit, LoadError, entries as device_entries};
-pub use files::{file_mode_is_private, write_private};
+pub use files::{
+    file_mode_is_private, folders_cannot_be_synced, make_folder, place, replace, sync_folder,
+    temporary_in, write_private,
+};
 pub use image::FileImage;
-pub use lock::{exclusive as lock_exclusive, holder as lock_holder};
+pub use lock::{holder as lock_holder, lock_file};
 pub use log::LogRepair;
 pub use manifest::MANIFEST_FILE;
+pub use names::{name_of, named};
 pub use store::{JsonStore, Layout};
+pub use sweep::sweep;

@@ -235,11 +235,11 @@ impl CertificateLog for MemoryStore {
 
     async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
         let revoked = &mut self.inner.lock().await.revoked;
-        if !revoked
-            .iter()
-            .any(|known| known.serial() == revocation.serial())
-        {
-            revoked.push(revocation);
+        let mut known = revoked.iter_mut();
+        match known.find(|known| known.serial() == revocation.serial()) {
+            Some(known) if revocation.forbids_key() => *known = known.with_forbidden_key(),
+            Some(_) => {}
+            None => revoked.push(revocation),
         }
         Ok(())
     }

@@ -195,7 +195,8 @@ pub trait CertificateLog: Send + Sync {
         device: &DeviceId,
     ) -> impl Future<Output = Result<Vec<Arc<Issued>>, StoreError>> + Send;
 
-    /// Writes down a revocation; one that is there already is left as it is.
+    /// Writes down a revocation. One that is there already is left as it is, but for its key, which a
+    /// later one can forbid as well.
     ///
     /// # Errors
     /// [`StoreError`]: the certificate is not revoked.

@@ -392,8 +392,14 @@ fn what_anybody_may_fetch_needs_no_signature() {
     };
     let (crl, _) = fetch("GET", "/certificates/crl.pem");
     assert_eq!(crl.field("content-type"), Some("application/x-pem-file"));
-    let list = RevocationList::from_pem(crl.text()).unwrap();
-    assert!(list.serials().is_empty());
+    // That of the issuing CA, then that of the root.
+    let lists = RevocationList::all_from_pem(crl.text(), 4).unwrap();
+    let [list, root_list] = &lists[..] else {
+        panic!("{lists:?}")
+    };
+    assert!(list.serials().is_empty() && root_list.serials().is_empty());
+    let (crl, _) = fetch("GET", "/certificates/root-crl.der");
+    assert_eq!(crl.body, root_list.der());
     let (crl, _) = fetch("GET", "/certificates/crl.der");
     assert_eq!(crl.field("content-type"), Some("application/pkix-crl"));
     assert_eq!(crl.body, list.der());

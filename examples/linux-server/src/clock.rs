@@ -15,6 +15,12 @@ pub(crate) fn now() -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
+/// The time now, as the file system has it.
+#[expect(clippy::disallowed_methods, reason = "the program's one clock")]
+pub(crate) fn system() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
 /// The time now, in whole seconds since the Unix epoch.
 pub(crate) fn now_unix() -> u64 {
     u64::try_from(now().unix()).unwrap_or(0)

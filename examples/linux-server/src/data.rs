@@ -19,7 +19,7 @@ use providore_server_core::json_files::{JsonStore, Layout};
 use crate::{
     ca::{self, CaFiles},
     commands::print::note,
-    failure::{Failure, OrFail as _, Outcome},
+    failure::{Failure, Outcome},
 };
 
 /// Where everything lies.
@@ -49,8 +49,8 @@ impl DataFolder {
     pub(crate) fn quiet_store(&self) -> Outcome<JsonStore> {
         let path = self.layout.devices.display();
         JsonStore::open(self.layout.clone())
-            .or_fail(format!("open the data folder ({path})"))
-            .map_err(|failure| failure.hint("mend the file, or name another folder with --data"))
+            .map_err(Failure::from)
+            .map_err(|failure| failure.within(format!("open the data folder ({path})")))
     }
 
     /// Opens the stores for a command, and says what looks wrong in them.

@@ -1,6 +1,11 @@
 //! How a command fails: what was tried, why it did not work, what to do next.
 
-use std::fmt;
+use std::{
+    fmt,
+    io::{self, ErrorKind},
+};
+
+use providore_server_core::json_files::LoadError;
 
 /// A failure that ends the program.
 #[derive(Debug)]
@@ -20,6 +25,14 @@ impl Failure {
             what: what.into(),
             source: None,
             hint: None,
+        }
+    }
+
+    /// What was tried, of which this was a part. The hint stays.
+    pub(crate) fn within(self, what: impl Into<String>) -> Self {
+        Self {
+            what: format!("cannot {}: {}", what.into(), self.what),
+            ..self
         }
     }
 
@@ -46,13 +59,31 @@ impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> OrFail<T> for Result<
     }
 }
 
-impl From<providore_server_core::json_files::LoadError> for Failure {
-    fn from(error: providore_server_core::json_files::LoadError) -> Self {
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        let hint = match &error {
+            LoadError::Read(error) | LoadError::Write(error) | LoadError::Log(error) => {
+                hint_for(error)
+            }
+            _ => "mend the file; nothing was changed",
+        };
         Self {
             what: "cannot use the devices file".into(),
             source: Some(error.into()),
-            hint: Some("mend the file; nothing was changed".into()),
+            hint: Some(hint.into()),
         }
+    }
+}
+
+/// What to do about a file that cannot be used.
+fn hint_for(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room; nothing was changed",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "run this as the owner of the data folder; nothing was changed"
+        }
+        ErrorKind::WouldBlock => "end that process, or wait for it; nothing was changed",
+        _ => "mend the file; nothing was changed",
     }
 }
 

@@ -8,6 +8,7 @@ mod last_seen;
 mod limits;
 mod listen;
 mod refresh;
+mod sweep;
 mod tasks;
 mod tls;
 
@@ -219,6 +220,7 @@ pub(crate) struct App {
     last_seen: LastSeen,
     lines: Arc<Lines>,
     ca: Option<Fingerprint>,
+    folder: DataFolder,
     /// When the issuing certificate begins and ends.
     ca_validity: Validity,
 }
@@ -370,6 +372,7 @@ impl App {
             lines,
             ca,
             ca_validity,
+            folder: folder.clone(),
         })
     }
 }

@@ -10,12 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use providore_server_core::json_files::{Layout, lock_holder};
+use providore_server_core::json_files::{Layout, lock_holder, make_folder};
 
-use crate::{
-    commands::files::make_folder,
-    failure::{Failure, OrFail as _, Outcome},
-};
+use crate::failure::{Failure, OrFail as _, Outcome};
 
 /// The file that is locked. It stays: removing it would let two servers hold two locks.
 const NAME: &str = "server.lock";

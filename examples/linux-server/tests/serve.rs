@@ -21,5 +21,6 @@ mod serve {
     mod logs;
     mod microcontroller;
     mod operation;
+    mod poor_files;
     mod quickstart;
 }

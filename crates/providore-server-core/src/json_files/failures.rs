@@ -9,13 +9,14 @@ use alloc::{string::String, vec::Vec};
 use std::{
     fs,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use providore_wire::{DeviceId, FirmwareVersion, Timestamp};
+use providore_wire::{FirmwareVersion, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::files::{absent, keep_owner, read_bounded, sync_folder};
+use super::files::{absent, make_folder, place, read_bounded, sync_folder, temporary_in};
+use super::names::{name_of, named};
 use crate::Failure;
 
 /// The longest file in bytes: a reason with every character escaped.
@@ -29,11 +30,6 @@ struct Content {
     reason: String,
 }
 
-/// The folder of one device.
-pub(super) fn folder_of(root: &Path, device: &DeviceId) -> PathBuf {
-    root.join(device.as_str())
-}
-
 /// All failures in a device's folder. A file that cannot be read counts: rather no release than one
 /// that failed.
 pub(super) fn all(folder: &Path) -> io::Result<Vec<Failure>> {
@@ -45,7 +41,8 @@ pub(super) fn all(folder: &Path) -> io::Result<Vec<Failure>> {
     for entry in entries {
         let name = entry?.file_name();
         // What is no version was not put there by us, or is the rest of a file that was never whole.
-        let version = name.to_str().and_then(|name| name.parse().ok());
+        let version = name.to_str().and_then(name_of);
+        let version = version.and_then(|version| version.parse().ok());
         if let Some(version) = version {
             let bytes = match read_bounded(&folder.join(&name), MAX_FILE) {
                 // Forgotten since.
@@ -82,7 +79,7 @@ fn failure(version: FirmwareVersion, bytes: &[u8]) -> Failure {
 
 /// Writes a failure down, unless that release has one already.
 pub(super) fn note(folder: &Path, failure: &Failure) -> io::Result<()> {
-    let path = folder.join(failure.version.as_str());
+    let path = named(folder, failure.version.as_str());
     if path.exists() {
         return sync_folder(folder);
     }
@@ -92,36 +89,19 @@ pub(super) fn note(folder: &Path, failure: &Failure) -> io::Result<()> {
         rolled_back: failure.rolled_back,
         reason: failure.reason().into(),
     };
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = temporary_in(folder)?;
     file.write_all(&serde_json::to_vec(&content)?)?;
-    keep_owner(file.as_file(), folder, folder);
     file.as_file().sync_all()?;
-    match file.persist_noclobber(path) {
-        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(error.error),
+    match place(file, &path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => sync_folder(folder),
     }
 }
 
 /// Forgets the failure of a release, if there is one.
 pub(super) fn forget(folder: &Path, version: &FirmwareVersion) -> io::Result<()> {
-    match fs::remove_file(folder.join(version.as_str())) {
+    match fs::remove_file(named(folder, version.as_str())) {
         Ok(()) => sync_folder(folder),
         Err(error) => absent(error).map(|_: Option<()>| ()),
     }
-}
-
-/// Makes the folder so that it is still there after a power cut.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let root = folder.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(root)?;
-    match fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        // A command run by root must not lock out a server that runs as somebody else.
-        _ => keep_owner(&fs::File::open(folder)?, root, root),
-    }
-    sync_folder(root)?;
-    sync_folder(root.parent().unwrap_or(Path::new(".")))
 }

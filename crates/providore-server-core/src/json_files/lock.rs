@@ -10,6 +10,8 @@ use std::{
     thread,
 };
 
+use super::files::open_or_make;
+
 /// How long a lock is waited for. Whoever holds one holds it for a write and a sync: a slow disk
 /// takes a second, and a process that was stopped takes for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,7 +19,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a lock that is held is tried again.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// Takes the exclusive lock of a file; waits for it, but not for ever.
+/// Holds off every other process that calls this for the same file, which is made if it is not there.
+/// The lock ends when the file is dropped. The file stays: removing it would let two processes hold
+/// two locks.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] with the name of the holder after ten seconds; what the file system
+/// reports.
+pub fn lock_file(path: &Path) -> io::Result<File> {
+    let file = open_or_make(path)?;
+    exclusive(&file, path)?;
+    Ok(file)
+}
+
+/// Takes the exclusive lock of a file.
 ///
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] with the name of the holder after ten seconds; what the file system
@@ -26,7 +41,7 @@ const RETRY: Duration = Duration::from_millis(10);
     clippy::disallowed_methods,
     reason = "no file lock has a deadline; whoever calls this is on a thread that may block"
 )]
-pub fn exclusive(file: &File, path: &Path) -> io::Result<()> {
+pub(super) fn exclusive(file: &File, path: &Path) -> io::Result<()> {
     let mut waited = Duration::ZERO;
     loop {
         match file.try_lock() {

@@ -13,9 +13,9 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::{
     collections::{HashMap, HashSet},
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError, RwLock},
     thread,
@@ -28,7 +28,7 @@ use providore_wire::{DeviceId, Timestamp};
 use self::line::{Entry, IssuedLine, Line, RevokedLine};
 pub use self::tail::LogRepair;
 use super::{
-    files::{keep_owner, sync_folder},
+    files::{folder_of, open_or_make, sync_folder},
     lock,
 };
 use crate::{Issued, ListRules, StoreError, key_sha256, not_revoked, revoked_at};
@@ -86,19 +86,8 @@ impl Log {
     /// Opens or creates the log. Only a log that does not end with a whole line needs its lock: it
     /// is repaired ([`Log::take_repairs`]).
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
-        let is_new = !path.exists();
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
-        if is_new {
-            keep_owner(&file, folder, folder);
-        }
-        sync_folder(folder)?;
+        let mut file = open_or_make(path)?;
+        sync_folder(folder_of(path))?;
         let shared = Arc::new(Shared {
             path: path.into(),
             inode: file.metadata()?.ino(),

@@ -27,14 +27,9 @@ impl Manifests {
         Self(Mutex::new(LruCache::new(HELD)))
     }
 
-    /// The manifest of a release; blocks while it is read.
-    pub(super) fn open(
-        &self,
-        root: &Path,
-        hardware: &str,
-        version: &str,
-    ) -> io::Result<Option<Bytes>> {
-        let Some(path) = beneath(root, &[hardware, version, MANIFEST_FILE])? else {
+    /// The manifest in the folder of a release; blocks while it is read.
+    pub(super) fn open(&self, root: &Path, folder: &Path) -> io::Result<Option<Bytes>> {
+        let Some(path) = beneath(root, &folder.join(MANIFEST_FILE))? else {
             return Ok(None);
         };
         let stamp = match fs::metadata(&path) {

@@ -2,9 +2,8 @@
 
 use alloc::{string::String, sync::Arc, vec::Vec};
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError, RwLock},
 };
@@ -13,8 +12,8 @@ use providore_wire::DeviceId;
 
 use super::{
     devices::{self, DeviceEdit, Devices, LoadError, Parsed},
-    files::{Stamp, absent, keep_owner, read_bounded, write_private},
-    lock,
+    files::{Stamp, absent, read_bounded, write_private},
+    lock::lock_file,
     render::render,
 };
 use crate::Device;
@@ -157,20 +156,5 @@ fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
 fn lock_beside(path: &Path) -> io::Result<File> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".lock");
-    let named = path.with_file_name(name);
-    if let Some(folder) = named.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let is_new = !named.exists();
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&named)?;
-    if is_new && let Some(folder) = named.parent() {
-        keep_owner(&file, path, folder);
-    }
-    lock::exclusive(&file, &named)?;
-    Ok(file)
+    lock_file(&path.with_file_name(name))
 }

@@ -24,6 +24,7 @@ use super::{
     image::{Digests, FileImage},
     log::{Log, LogRepair},
     manifest::{MANIFEST_FILE, Manifests},
+    names::named,
     records::Records,
 };
 use crate::{
@@ -71,6 +72,24 @@ impl Layout {
             certificates: folder.join("certificateStore"),
             failures: folder.join("failureStore"),
         }
+    }
+
+    /// The folder of a device's configurations.
+    #[must_use]
+    pub fn config_folder(&self, device: &DeviceId) -> PathBuf {
+        named(&self.config, device.as_str())
+    }
+
+    /// The folder of a release: its image and its manifest.
+    #[must_use]
+    pub fn release_folder(&self, hardware: &FirmwareVersion, version: &FirmwareVersion) -> PathBuf {
+        release_folder(&self.firmware, hardware, version)
+    }
+
+    /// The folder of what failed on a device.
+    #[must_use]
+    pub fn failure_folder(&self, device: &DeviceId) -> PathBuf {
+        named(&self.failures, device.as_str())
     }
 
     /// The file of the certificate log.
@@ -217,7 +236,7 @@ impl ConfigStore for JsonStore {
         let file = release.and_then(|release| release.config.as_ref());
         let file = file.map_or("config.json", |file| file.as_str());
         let fault = |error| StoreError::new(format!("config of {}: {file}", device.id), error);
-        let name = self.layout.config.join(device.id.as_str()).join(file);
+        let name = self.layout.config_folder(&device.id).join(file);
         let epoch = self.epoch.load(Ordering::Relaxed);
         if let Some(held) = self.held_configs().get(&name)
             && held.epoch == epoch
@@ -234,13 +253,9 @@ impl ConfigStore for JsonStore {
             held.epoch = epoch;
             return Ok(Some(held.config.clone()));
         }
-        let (layout, id, part) = (
-            self.layout.clone(),
-            String::from(device.id.as_str()),
-            String::from(file),
-        );
+        let (layout, path) = (self.layout.clone(), name.clone());
         let bytes = blocking::unblock(move || {
-            let Some(path) = beneath(&layout.config, &[&id, &part])? else {
+            let Some(path) = beneath(&layout.config, &path)? else {
                 return Ok(None);
             };
             // Devices may share a file by a link, and this one lies in the same folder.
@@ -277,10 +292,7 @@ impl JsonStore {
     /// Where the image of a release lies, whether or not it is there.
     #[must_use]
     pub fn image_folder(&self, hardware: &FirmwareVersion, version: &FirmwareVersion) -> PathBuf {
-        self.layout
-            .firmware
-            .join(hardware.as_str())
-            .join(version.as_str())
+        self.layout.release_folder(hardware, version)
     }
 }
 
@@ -315,13 +327,14 @@ impl FirmwareStore for JsonStore {
         let (root, manifests) = (self.layout.firmware.clone(), Arc::clone(&self.manifests));
         let (hardware, version) = (release.hardware.clone(), release.version.clone());
         let name = format!("manifest of {hardware} {version}");
-        blocking::unblock(move || manifests.open(&root, hardware.as_str(), version.as_str()))
+        let open = move || manifests.open(&root, &release_folder(&root, &hardware, &version));
+        blocking::unblock(open)
             .await
             .map_err(|error| StoreError::new(name, error))
     }
 
     async fn failures(&self, device: &DeviceId) -> Result<Vec<Failure>, StoreError> {
-        let folder = failures::folder_of(&self.layout.failures, device);
+        let folder = self.layout.failure_folder(device);
         // Nearly always nothing failed, and to see that takes no thread.
         if !folder.exists() {
             return Ok(Vec::new());
@@ -332,7 +345,7 @@ impl FirmwareStore for JsonStore {
     }
 
     async fn note_failure(&self, device: &DeviceId, failure: &Failure) -> Result<(), StoreError> {
-        let folder = failures::folder_of(&self.layout.failures, device);
+        let folder = self.layout.failure_folder(device);
         let failure = failure.clone();
         blocking::unblock(move || failures::note(&folder, &failure))
             .await
@@ -344,7 +357,7 @@ impl FirmwareStore for JsonStore {
         device: &DeviceId,
         version: &FirmwareVersion,
     ) -> Result<(), StoreError> {
-        let folder = failures::folder_of(&self.layout.failures, device);
+        let folder = self.layout.failure_folder(device);
         let version = version.clone();
         blocking::unblock(move || failures::forget(&folder, &version))
             .await
@@ -399,7 +412,11 @@ impl JsonStore {
             return None;
         }
         let file = format!("{device}.cert.pem");
-        let path = beneath(&self.layout.certificates, &[&file]).ok()??;
+        let path = beneath(
+            &self.layout.certificates,
+            &self.layout.certificates.join(&file),
+        )
+        .ok()??;
         let pem = String::from_utf8(read_bounded(&path, MAX_CERTIFICATE).ok()?).ok()?;
         let certificate = Certificate::from_pem(&pem).ok()?;
         if self.log.knows(certificate.serial()) {
@@ -425,16 +442,20 @@ impl core::fmt::Debug for JsonStore {
     }
 }
 
+fn release_folder(root: &Path, hardware: &FirmwareVersion, version: &FirmwareVersion) -> PathBuf {
+    named(&named(root, hardware.as_str()), version.as_str())
+}
+
 /// The file of a release: the one it names, else the only one in its folder.
 fn image_path(root: &Path, release: &Release) -> io::Result<Option<PathBuf>> {
-    let (hardware, version) = (release.hardware.as_str(), release.version.as_str());
+    let folder = release_folder(root, &release.hardware, &release.version);
     if let Some(file) = &release.file {
-        return beneath(root, &[hardware, version, file.as_str()]);
+        return beneath(root, &folder.join(file.as_str()));
     }
-    let Some(folder) = beneath(root, &[hardware, version])? else {
+    let Some(folder) = beneath(root, &folder)? else {
         return Ok(None);
     };
-    let entries = match fs::read_dir(folder) {
+    let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) => return absent(error),
     };
@@ -449,5 +470,5 @@ fn image_path(root: &Path, release: &Release) -> io::Result<Option<PathBuf>> {
         }
     }
     let name = only.as_deref().and_then(std::ffi::OsStr::to_str);
-    name.map_or(Ok(None), |name| beneath(root, &[hardware, version, name]))
+    name.map_or(Ok(None), |name| beneath(root, &folder.join(name)))
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use providore_pki::{SoftwareKey, crl::RevocationList};
-use providore_server_core::json_files::write_private;
+use providore_server_core::json_files::{make_folder, sync_folder, write_private};
 use zeroize::Zeroizing;
 
 use super::MAX_LISTS;
@@ -63,9 +63,9 @@ impl CaFiles {
     pub(crate) fn create(&self, files: &[(&str, &[u8])]) -> Outcome {
         let parent = self.folder.parent().unwrap_or(Path::new("."));
         let cannot = |what: &Path| format!("write {}", what.display());
-        fs::create_dir_all(parent).or_fail(cannot(parent))?;
+        make_folder(parent).or_fail(cannot(parent))?;
         let staged = tempfile::Builder::new()
-            .prefix(".ca-")
+            .prefix(".tmp-ca-")
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .or_fail(cannot(parent))?;
@@ -78,7 +78,7 @@ impl CaFiles {
         match fs::rename(staged.path(), &self.folder) {
             Ok(()) => {
                 let _ = staged.keep();
-                sync(parent).or_fail(cannot(parent))
+                sync_folder(parent).or_fail(cannot(parent))
             }
             // It is a mount, or has files of somebody else in it.
             Err(_) => self.fill(files),
@@ -185,8 +185,4 @@ fn give_to_owner_of(parent: &Path, folder: &Path) {
     if let Ok(owner) = fs::metadata(parent) {
         let _ = chown(folder, Some(owner.uid()), Some(owner.gid()));
     }
-}
-
-fn sync(folder: &Path) -> io::Result<()> {
-    fs::File::open(folder)?.sync_all()
 }

@@ -46,7 +46,7 @@ impl Config {
     /// Puts it where the server looks for it, under `file` or the usual name.
     pub(crate) fn put(&self, layout: &Layout, id: &DeviceId, file: Option<&FileName>) -> Outcome {
         let name = file.map_or(DEFAULT, FileName::as_str);
-        let path = layout.config.join(id.as_str()).join(name);
+        let path = layout.config_folder(id).join(name);
         write_private(&path, &self.0).or_fail(format!("write {}", path.display()))
     }
 }

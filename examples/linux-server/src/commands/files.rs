@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use providore_server_core::{FileName, json_files::lock_exclusive};
+use providore_server_core::{
+    FileName,
+    json_files::{lock_file, make_folder, place, replace, temporary_in},
+};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
@@ -54,7 +57,7 @@ impl Staged {
         }
         make_folder(folder)?;
         // Readable by its owner only, as `tempfile` makes all of them.
-        let mut temporary = NamedTempFile::new_in(folder)?;
+        let mut temporary = temporary_in(folder)?;
         let sum = pump(&mut from, |bytes| {
             each(bytes);
             temporary.write_all(bytes)
@@ -65,46 +68,19 @@ impl Staged {
 
     /// Gives it its name, which nothing else may have: [`ErrorKind::AlreadyExists`].
     pub(crate) fn place(self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        make_folder(folder)?;
-        self.temporary.persist_noclobber(path)?;
-        sync(folder)
+        place(self.temporary, path)
     }
 
     /// Gives it its name in place of whatever has it now.
     pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        make_folder(folder)?;
-        self.temporary.persist(path)?;
-        sync(folder)
-    }
-}
-
-/// Makes a folder so that it is still there after a power cut.
-pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
-    if path.as_os_str().is_empty() || path.is_dir() {
-        return Ok(());
-    }
-    let parent = path.parent().unwrap_or(Path::new("."));
-    make_folder(parent)?;
-    match fs::create_dir(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => sync(parent),
+        replace(self.temporary, path)
     }
 }
 
 /// Holds off other commands that work on the same folder, until it is dropped. Waits for them, but not
 /// for ever.
 pub(crate) fn lock(folder: &Path) -> io::Result<File> {
-    make_folder(folder)?;
-    let path = folder.join(".lock");
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)?;
-    lock_exclusive(&file, &path)?;
-    Ok(file)
+    lock_file(&folder.join(".lock"))
 }
 
 /// The bytes of a file of at most `limit` bytes.
@@ -148,15 +124,6 @@ pub(crate) fn name_of(path: &Path) -> &str {
     path.file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default()
-}
-
-fn sync(folder: &Path) -> io::Result<()> {
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
-    File::open(folder)?.sync_all()
 }
 
 fn pump(from: &mut File, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Sum> {

@@ -8,11 +8,15 @@ use tokio::sync::watch;
 use super::{
     App,
     last_seen::{self, State},
+    sweep::{sweep_folders, warn_of_folders_that_cannot_be_synced},
 };
 use crate::{ca, clock, failure::Failure};
 
 /// Two a second, for as long as [`last_seen::INTERVAL_S`].
 const TICKS_PER_NOTE: u32 = 2 * last_seen::INTERVAL_S;
+
+/// Two a second, for an hour.
+const TICKS_PER_SWEEP: u32 = 2 * 3600;
 
 /// Two a second, for a day.
 const TICKS_PER_DAY: u32 = 2 * 86_400;
@@ -31,6 +35,11 @@ pub(super) async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>
             return;
         }
         app.lines.settle();
+        warn_of_folders_that_cannot_be_synced();
+        if count.is_multiple_of(TICKS_PER_SWEEP) {
+            let folder = app.folder.clone();
+            let _ = tokio::task::spawn_blocking(move || sweep_folders(&folder)).await;
+        }
         count = count.wrapping_add(1);
         if count.is_multiple_of(TICKS_PER_DAY) {
             ca::warn_of_dates(&app.ca_validity);

@@ -156,7 +156,7 @@ fn a_new_ca_is_for_its_owner_alone_and_leaves_nothing_behind() {
     let left: Vec<_> = fs::read_dir(site.folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.starts_with(".ca-"))
+        .filter(|name| name.starts_with(".tmp"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }

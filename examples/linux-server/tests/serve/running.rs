@@ -128,11 +128,12 @@ impl Running {
         self.read_until(what).0
     }
 
-    /// The next line of the log that holds `what`, and those before it.
+    /// The next line of the log that holds `what`, and those before it. A key that is encrypted
+    /// takes seconds to open on a busy machine.
     fn read_until(&self, what: &str) -> (String, String) {
         let began = Instant::now();
         let mut before = String::new();
-        while let Some(left) = Duration::from_secs(10).checked_sub(began.elapsed()) {
+        while let Some(left) = Duration::from_secs(30).checked_sub(began.elapsed()) {
             match self.log.recv_timeout(left) {
                 Ok(line) if line.contains(what) => return (line, before),
                 Ok(line) => before.extend([line.as_str(), "\n"]),

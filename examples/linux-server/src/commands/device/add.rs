@@ -118,11 +118,7 @@ pub(super) fn release(
     hardware: &FirmwareVersion,
     version: &FirmwareVersion,
 ) -> Outcome<Map<String, Value>> {
-    let place = folder
-        .layout
-        .firmware
-        .join(hardware.as_str())
-        .join(version.as_str());
+    let place = folder.layout.release_folder(hardware, version);
     if !place.is_dir() {
         note(&format!(
             "{hardware} {version} is not published: it is not offered until `firmware add` has put it \

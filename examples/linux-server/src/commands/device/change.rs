@@ -86,7 +86,7 @@ pub(super) fn remove(common: &Common, args: &RemoveArgs) -> Outcome {
         Ok(())
     })?;
     // Of no use to anybody, and in the way of another device of that name.
-    remove_folder(&folder.layout.failures.join(args.id.as_str()))?;
+    remove_folder(&folder.layout.failure_folder(&args.id))?;
     if !args.keep_files {
         remove_files(&folder, &args.id)?;
     }
@@ -116,7 +116,7 @@ fn confirm(id: &DeviceId) -> Outcome {
 }
 
 fn remove_files(folder: &DataFolder, id: &DeviceId) -> Outcome {
-    remove_folder(&folder.layout.config.join(id.as_str()))?;
+    remove_folder(&folder.layout.config_folder(id))?;
     let certificate = folder.layout.certificates.join(format!("{id}.cert.pem"));
     remove_file(&certificate)
 }
@@ -170,7 +170,7 @@ pub(super) fn configure(common: &Common, args: &ConfigArgs) -> Outcome {
     let file = release.and_then(|release| release.config.as_ref());
     Config::read(source)?.put(&folder.layout, &args.id, file)?;
     let name = file.map_or(configs::DEFAULT, FileName::as_str);
-    let path: PathBuf = folder.layout.config.join(args.id.as_str()).join(name);
+    let path: PathBuf = folder.layout.config_folder(&args.id).join(name);
     if common.json {
         let file = path.display().to_string();
         return say_json(&json!({"id": args.id.as_str(), "file": file}));

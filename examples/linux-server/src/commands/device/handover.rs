@@ -18,7 +18,10 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Args;
-use providore_server_core::{Device, Dialect, json_files::write_private};
+use providore_server_core::{
+    Device, Dialect,
+    json_files::{make_folder, write_private},
+};
 use providore_sign::SoftwareKey;
 use providore_wire::DeviceId;
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
@@ -27,10 +30,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Common, clock,
-    commands::{
-        files::make_folder,
-        print::{deliver, note},
-    },
+    commands::print::{deliver, note},
     failure::{Failure, OrFail as _, Outcome},
 };
 

@@ -10,7 +10,7 @@ use clap::Args;
 use providore_pki::manifest::Manifest;
 use providore_server_core::{
     FileName,
-    json_files::{MANIFEST_FILE, write_private},
+    json_files::{MANIFEST_FILE, named, write_private},
 };
 use providore_wire::{DeviceId, FirmwareVersion};
 use serde_json::json;
@@ -177,7 +177,7 @@ fn publish(
         Some(signed) => Authors::read(folder)?.verify(signed.manifest())?,
         None => false,
     };
-    let place = root.join(hardware.as_str()).join(version.as_str());
+    let place = named(&named(root, hardware.as_str()), version.as_str());
     let file = put_image(&place, staged, name)?.ok_or_else(|| taken(hardware, version))?;
     if let (Some(signed), None) = (&signed, &known) {
         let path = place.join(MANIFEST_FILE);

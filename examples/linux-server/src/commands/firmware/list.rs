@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use providore_server_core::{Device, FileName, Release, json_files::MANIFEST_FILE};
+use providore_server_core::{
+    Device, FileName, Release,
+    json_files::{MANIFEST_FILE, name_of, named},
+};
 use serde_json::{Value, json};
 
 use super::published::Published;
@@ -85,8 +88,9 @@ impl Found {
 fn images(root: &Path, devices: &[Arc<Device>]) -> Outcome<Vec<Found>> {
     let mut images = Vec::new();
     for hardware in folders(root)? {
-        for version in folders(&root.join(&hardware))? {
-            let folder = root.join(&hardware).join(&version);
+        let of_type = named(root, &hardware);
+        for version in folders(&of_type)? {
+            let folder = named(&of_type, &version);
             let paths = files::listing(&folder).or_fail(format!("list {}", folder.display()))?;
             let signed = Published::beside(&folder)?;
             for path in paths.iter().filter(|path| path.is_file()) {
@@ -145,8 +149,7 @@ fn folders(folder: &Path) -> Outcome<Vec<String>> {
     let paths = files::listing(folder).or_fail(format!("list {}", folder.display()))?;
     let named = paths.iter().filter(|path| path.is_dir());
     Ok(named
-        .map(|path| files::name_of(path))
+        .filter_map(|path| name_of(files::name_of(path)))
         .filter(|name| files::plain_name(name).is_some())
-        .map(String::from)
         .collect())
 }

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use providore_pki::manifest::{KeyId, Manifest};
-use providore_server_core::{Order, json_files::MANIFEST_FILE};
+use providore_server_core::{
+    Order,
+    json_files::{MANIFEST_FILE, named},
+};
 use providore_wire::FirmwareVersion;
 
 use crate::{
@@ -65,7 +68,7 @@ impl Published {
 
 /// All releases of a type that were published with a manifest, oldest first.
 pub(super) fn all(root: &Path, hardware: &str) -> Outcome<Vec<Published>> {
-    let folder = root.join(hardware);
+    let folder = named(root, hardware);
     let paths = files::listing(&folder).or_fail(format!("list {}", folder.display()))?;
     let mut published = Vec::new();
     for path in paths.iter().filter(|path| path.is_dir()) {

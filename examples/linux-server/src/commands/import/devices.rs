@@ -10,7 +10,7 @@ use futures_lite::future::block_on;
 use providore_pki::Certificate;
 use providore_server_core::{
     ConfigStore as _, Device, DeviceStore as _, Dialect, FirmwareStore as _, Release,
-    json_files::{DeviceEdit, JsonStore, Layout, LoadError, device_entries},
+    json_files::{DeviceEdit, JsonStore, Layout, LoadError, device_entries, named},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -128,7 +128,7 @@ fn settle(scratch: &JsonStore, entries: &DeviceEdit) -> Outcome<HashMap<String, 
 impl Candidate {
     fn copy_files(&mut self, source: &Source, ours: &Layout, copied: &mut Copied) {
         if let Some(configs) = &source.configs {
-            let (from, to) = (configs.join(&self.id), ours.config.join(&self.id));
+            let (from, to) = (configs.join(&self.id), named(&ours.config, &self.id));
             copied.tree(&from, &to, &ours.config);
         }
         let Some(certificates) = &source.certificates else {
