@@ -5,7 +5,8 @@ use core::{fmt, net::IpAddr};
 use providore_pki::{SerialNumber, csr::CsrError};
 use providore_sign::Refusal;
 use providore_wire::{
-    DeviceId, ParseError, Route, original::HeadError, signed::HeadError as SignedHeadError,
+    DeviceId, FirmwareVersion, ParseError, Route, original::HeadError,
+    signed::HeadError as SignedHeadError,
 };
 
 use crate::{Failure, Release, StoreError};
@@ -57,6 +58,8 @@ pub enum Event<'a> {
         route: Option<Route>,
         /// The status of the answer.
         status: u16,
+        /// The firmware that it said it runs, if it said so.
+        version: Option<&'a FirmwareVersion>,
     },
     /// A device asks more than it may.
     Limited {

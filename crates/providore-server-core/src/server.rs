@@ -242,6 +242,7 @@ where
             device,
             route,
             status: answer.status,
+            version: asked.firmware_version().as_ref(),
         });
         finish(answer, asked.method() == Method::Head)
     }

@@ -8,6 +8,7 @@
 //! DIR/authors/KEYID.pem                                  public keys of the authors of firmware
 //! DIR/certificateStore/issued.jsonl                      what was issued and revoked
 //! DIR/certificateStore/last-seen                         the time, for the next start
+//! DIR/presence.json                                      when devices were last heard
 //! DIR/ca/{root.key,issuer.key,chain,root.crl}.pem        the CA
 //! ```
 
@@ -29,6 +30,8 @@ pub(crate) struct DataFolder {
     pub(crate) layout: Layout,
     /// The folder of the CA.
     pub(crate) ca: CaFiles,
+    /// When devices were last heard.
+    pub(crate) presence: PathBuf,
     /// The folder of the authors' public keys.
     pub(crate) authors: PathBuf,
 }
@@ -41,6 +44,7 @@ impl DataFolder {
             ca: CaFiles {
                 folder: folder.join("ca"),
             },
+            presence: folder.join("presence.json"),
             authors: folder.join("authors"),
         }
     }

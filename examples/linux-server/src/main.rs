@@ -14,6 +14,7 @@ mod commands;
 mod data;
 mod failure;
 mod logs;
+mod presence;
 mod quickstart;
 mod serve;
 mod server_lock;

@@ -41,6 +41,7 @@ use crate::{
     data::DataFolder,
     failure::{Failure, OrFail as _, Outcome},
     logs,
+    presence::Presence,
     server_lock::ServerLock,
     settings::{Announced, File, LogFormat, MetricsAudience},
 };
@@ -219,6 +220,7 @@ pub(crate) struct App {
     settings: File,
     last_seen: LastSeen,
     lines: Arc<Lines>,
+    presence: Arc<Presence>,
     ca: Option<Fingerprint>,
     folder: DataFolder,
     /// When the issuing certificate begins and ends.
@@ -358,9 +360,10 @@ impl App {
         let start = clock::start(last_seen.start(now));
         last_seen.note_or_say(now, State::Running);
         let lines = Arc::new(Lines::default());
+        let presence = Arc::new(Presence::open(&folder.presence));
         let server = Server::new(store, authority, core, &start)
             .or_fail("make the server")?
-            .with_audit(audit::Log::new(Arc::clone(&lines)))
+            .with_audit(audit::Log::new(Arc::clone(&lines), Arc::clone(&presence)))
             .with_admission(limits::Devices::new(settings.limits.device_per_minute));
         Ok(Self {
             server,
@@ -370,6 +373,7 @@ impl App {
             settings: settings.clone(),
             last_seen,
             lines,
+            presence,
             ca,
             ca_validity,
             folder: folder.clone(),

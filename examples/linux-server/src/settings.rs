@@ -312,6 +312,7 @@ impl File {
                 failures: or(failures, &data.layout.failures),
             },
             ca: data.ca.clone(),
+            presence: data.presence.clone(),
             authors: data.authors.clone(),
         }
     }

@@ -197,6 +197,13 @@ impl JsonStore {
         devices
     }
 
+    /// Whether there is a record of this name.
+    #[must_use]
+    pub fn knows(&self, id: &str) -> bool {
+        let id = id.parse::<DeviceId>();
+        id.is_ok_and(|id| self.records.find(&id).is_some())
+    }
+
     /// All certificates in the log, each with its revocation by hand, oldest first.
     pub fn certificates(&self) -> Vec<(Arc<Issued>, Option<Revocation>)> {
         let mut all = self.log.all();

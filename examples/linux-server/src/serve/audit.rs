@@ -8,12 +8,14 @@ use providore_wire::Route;
 use tracing::field::display;
 
 use super::capped::Capped;
+use crate::{clock, presence::Presence};
 
 /// Writes every event down.
 #[derive(Debug)]
 pub(super) struct Log {
     answers: Answers,
     lines: Arc<Lines>,
+    presence: Arc<Presence>,
 }
 
 /// The lines that a peer can cause as often as it likes.
@@ -92,10 +94,11 @@ impl Answers {
 
 impl Log {
     /// A log whose counters belong to the recorder that is installed by now.
-    pub(super) fn new(lines: Arc<Lines>) -> Self {
+    pub(super) fn new(lines: Arc<Lines>, presence: Arc<Presence>) -> Self {
         Self {
             answers: Answers::new(),
             lines,
+            presence,
         }
     }
 }
@@ -112,8 +115,10 @@ impl Audit for Log {
                 device,
                 route,
                 status,
+                version,
             } => {
                 self.answers.count(*route, *status);
+                self.presence.note(device, *version, clock::now());
                 let route = route.map_or("none", Route::path);
                 tracing::debug!(%device, route, status, "answered");
             }

@@ -76,9 +76,16 @@ async fn refresh(app: &Arc<App>) -> bool {
     true
 }
 
-async fn note_the_time(app: &App, state: State) {
-    let last_seen = app.last_seen.clone();
-    let note = move || last_seen.note_or_say(clock::now(), state);
+async fn note_the_time(app: &Arc<App>, state: State) {
+    let app = Arc::clone(app);
+    let note = move || {
+        app.last_seen.note_or_say(clock::now(), state);
+        let devices = app.server.store();
+        let stored = app.presence.store(|id| devices.knows(id));
+        if let Err(error) = stored {
+            tracing::error!(%error, "what devices were heard of cannot be written down");
+        }
+    };
     // What it has to say it has said.
     let _ = tokio::task::spawn_blocking(note).await;
 }

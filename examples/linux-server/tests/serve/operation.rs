@@ -28,6 +28,37 @@ fn a_device_added_by_the_command_line_is_known_within_a_second() {
 }
 
 #[test]
+fn the_list_of_devices_says_what_runs_and_when_it_was_heard() {
+    let site = Site::new();
+    let list = || -> serde_json::Value {
+        let listed = site
+            .command()
+            .args(["device", "list", "--json"])
+            .output()
+            .unwrap();
+        serde_json::from_slice(&listed.stdout).unwrap()
+    };
+    let server = site.serve(&[]);
+    assert_eq!(
+        (&list()[0]["runs"], &list()[0]["heard"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
+    assert_eq!(server.ask("GET", "/config", "1.0.0", b"").status, 200);
+    // One who cannot prove that it is the device is not heard.
+    let forged = signed("dev1", "another secret", "GET", "/config", "6.6.6", b"");
+    assert_eq!(server.raw(forged).status, 401);
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(list()[0]["runs"], "1.0.0");
+    assert!(list()[0]["heard"].as_str().unwrap().starts_with("20"));
+    let shown = site
+        .command()
+        .args(["device", "show", "dev1"])
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("running 1.0.0"));
+}
+
+#[test]
 fn a_broken_devices_file_keeps_the_last_good_records_and_says_so() {
     let site = Site::new();
     let server = site.serve(&[]);

@@ -19,6 +19,7 @@ use crate::{
         records,
     },
     failure::{OrFail as _, Outcome},
+    presence::{self, Heard},
 };
 
 pub(super) fn list(common: &Common) -> Outcome {
@@ -27,8 +28,10 @@ pub(super) fn list(common: &Common) -> Outcome {
     let store = folder.store()?;
     let certificates = current(cert::all(&store)?);
     let devices = store.devices();
+    let heard = presence::read(&folder.presence);
     if common.json {
-        let summary = |device| summary(device, &certificates);
+        let summary =
+            |device: &Device| summary(device, &certificates, heard.get(device.id.as_str()));
         let list: Vec<Value> = devices.iter().map(|device| summary(device)).collect();
         return say_json(&Value::Array(list));
     }
@@ -39,10 +42,16 @@ pub(super) fn list(common: &Common) -> Outcome {
         "NEXT SECRET",
         "TYPE",
         "VERSION",
+        "RUNS",
+        "HEARD",
         "CERTIFICATE UNTIL",
     ];
     let mut rows = vec![heading.map(String::from)];
-    rows.extend(devices.iter().map(|device| row(device, &certificates)));
+    rows.extend(
+        devices
+            .iter()
+            .map(|device| row(device, &certificates, heard.get(device.id.as_str()))),
+    );
     say(&table(&rows))
 }
 
@@ -55,7 +64,11 @@ fn current(all: Vec<Listed>) -> HashMap<DeviceId, Listed> {
         .collect()
 }
 
-fn row(device: &Device, certificates: &HashMap<DeviceId, Listed>) -> [String; 7] {
+fn row(
+    device: &Device,
+    certificates: &HashMap<DeviceId, Listed>,
+    heard: Option<&Heard>,
+) -> [String; 9] {
     let release = device.releases.last();
     let dash = || String::from("-");
     [
@@ -70,13 +83,19 @@ fn row(device: &Device, certificates: &HashMap<DeviceId, Listed>) -> [String; 7]
         .into(),
         release.map_or_else(dash, |release| release.hardware.to_string()),
         release.map_or_else(dash, |release| release.version.to_string()),
+        heard.and_then(Heard::runs).map_or_else(dash, String::from),
+        heard.map_or_else(|| "never".into(), |heard| heard.at().to_string()),
         certificates
             .get(&device.id)
             .map_or_else(dash, |listed| listed.issued.not_after.to_string()),
     ]
 }
 
-fn summary(device: &Device, certificates: &HashMap<DeviceId, Listed>) -> Value {
+fn summary(
+    device: &Device,
+    certificates: &HashMap<DeviceId, Listed>,
+    heard: Option<&Heard>,
+) -> Value {
     let release = device.releases.last();
     let until = certificates.get(&device.id);
     json!({
@@ -86,6 +105,8 @@ fn summary(device: &Device, certificates: &HashMap<DeviceId, Listed>) -> Value {
         "next_secret_waits": device.has_next_secret(),
         "type": release.map(|release| release.hardware.as_str()),
         "version": release.map(|release| release.version.as_str()),
+        "runs": heard.and_then(Heard::runs),
+        "heard": heard.map(|heard| heard.at().to_string()),
         "certificate_until": until.map(|listed| listed.issued.not_after.to_string()),
     })
 }
@@ -106,10 +127,28 @@ pub(super) fn show(common: &Common, id: &DeviceId) -> Outcome {
     let mut certificates = cert::all(&store)?;
     certificates.retain(|listed| listed.issued.device == *id);
     let releases = offers(&store, &device)?;
+    let heard = presence::read(&folder.presence).remove(id.as_str());
     if common.json {
-        return say_json(&as_json(&device, &releases, &certificates));
+        let mut shown = as_json(&device, &releases, &certificates);
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert("runs".into(), heard.as_ref().and_then(Heard::runs).into());
+            let at = heard.as_ref().map(|heard| heard.at().to_string());
+            shown.insert("heard".into(), at.into());
+        }
+        return say_json(&shown);
     }
-    say(&as_text(&device, &releases, &certificates))
+    let heard = match &heard {
+        Some(heard) => format!(
+            "heard        {}, running {}\n",
+            heard.at(),
+            heard.runs().unwrap_or("what it does not say")
+        ),
+        None => "heard        never\n".into(),
+    };
+    say(&format!(
+        "{heard}{}",
+        as_text(&device, &releases, &certificates)
+    ))
 }
 
 /// What a device that runs one release gets.
