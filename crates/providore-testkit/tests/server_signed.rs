@@ -237,6 +237,17 @@ fn a_device_without_a_clock_is_served_over_a_challenge() {
 }
 
 #[test]
+fn a_challenge_for_whoever_asks_without_a_signature_counts() {
+    let (peer, site) = scene();
+    let bare = peer.get("/config", &now()).without("signature-input");
+    for second in [0, 1000] {
+        let challenge = site.ask(&bare, at(second)).challenge();
+        let message = peer.get("/config", &Fresh::Over(challenge));
+        assert_eq!(site.ask(&message, at(second)).status, 200, "{second}");
+    }
+}
+
+#[test]
 fn a_captured_request_is_refused_the_second_time() {
     for by_clock in [true, false] {
         let (peer, site) = scene();

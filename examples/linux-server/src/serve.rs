@@ -3,6 +3,7 @@
 mod announce;
 mod audit;
 mod capped;
+mod client;
 mod http;
 mod last_seen;
 mod limits;
@@ -43,7 +44,7 @@ use crate::{
     logs,
     presence::Presence,
     server_lock::ServerLock,
-    settings::{Announced, File, LogFormat, MetricsAudience},
+    settings::{Announced, File, LogFormat, MetricsAudience, Network},
 };
 
 /// Answers devices over HTTP and HTTPS.
@@ -103,6 +104,9 @@ pub(crate) struct ServeArgs {
     /// Who may read /metrics.
     #[arg(long, value_enum)]
     pub(crate) metrics: Option<MetricsAudience>,
+    /// A proxy, or a network of proxies, whose Forwarded or X-Forwarded-For is believed; may be repeated.
+    #[arg(long, value_name = "ADDR[/BITS]")]
+    pub(crate) trusted_proxy: Vec<Network>,
     /// Requests of one device in a minute.
     #[arg(long, value_name = "N")]
     pub(crate) device_per_minute: Option<u32>,
@@ -140,6 +144,7 @@ impl ServeArgs {
         file.log.level = self.log_level.or(file.log.level);
         set(&mut file.log.format, self.log_format);
         set(&mut file.metrics, self.metrics);
+        file.trusted_proxies.extend(self.trusted_proxy);
         set(&mut file.limits.device_per_minute, self.device_per_minute);
         set(&mut file.limits.address_per_second, self.address_per_second);
         file.original.allow_unversioned |= self.allow_unversioned;

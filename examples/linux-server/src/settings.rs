@@ -6,7 +6,10 @@ use std::{
     fs,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    str::FromStr,
 };
+
+use ipnet::IpNet;
 
 use providore_server_core::json_files::Layout;
 use serde::Deserialize;
@@ -38,6 +41,8 @@ pub(crate) struct File {
     pub(crate) certificates: Certificates,
     /// Who may read `/metrics`.
     pub(crate) metrics: MetricsAudience,
+    /// Proxies that say truthfully for whom they ask.
+    pub(crate) trusted_proxies: Vec<Network>,
     /// Folders other than those in the data folder.
     pub(crate) folders: Folders,
     /// What a first Providore's file says that has no effect here; warned about at the start.
@@ -202,7 +207,7 @@ pub(crate) enum MetricsAudience {
 }
 
 impl MetricsAudience {
-    /// Whether this peer may read.
+    /// Whether a request from here may read.
     pub(crate) fn admits(self, peer: IpAddr) -> bool {
         match (self, peer.to_canonical()) {
             (Self::Everyone, _) => true,
@@ -214,6 +219,41 @@ impl MetricsAudience {
                 peer.is_loopback() || peer.is_unique_local() || peer.is_unicast_link_local()
             }
         }
+    }
+}
+
+/// One address, or a network such as `10.0.0.0/8`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Network(IpNet);
+
+impl Network {
+    /// Whether the address is one of these.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let network = match text.parse::<IpAddr>() {
+            Ok(address) => Ok(IpNet::from(address.to_canonical())),
+            Err(_) => text.parse(),
+        };
+        let network = network.map_err(|_| {
+            format!("{text:?} is neither an address nor a network such as 10.0.0.0/8")
+        })?;
+        Ok(Self(network))
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 

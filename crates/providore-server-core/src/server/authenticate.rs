@@ -11,6 +11,7 @@ use providore_wire::{
 use super::{
     Server,
     authenticated::{Authenticated, Proof, Secret},
+    epochs::Epoch,
 };
 use crate::{
     CertificateLog, ConfigStore, Device, DeviceStore, Event, FirmwareStore, Moment, Reason,
@@ -92,11 +93,13 @@ where
         target: &Target<'a>,
         moment: &Moment,
     ) -> Result<Admitted<'a>, Refused> {
+        // For every request: a challenge is made no later than the latest of them.
+        let epoch = self.epoch(moment.now).await?;
         let method = request.method.parse();
         let method = method.map_err(|_| Refused::Because(None, Reason::Method))?;
         let fields = request.fields.iter().copied();
         match SignedHead::parse(method, target, fields.clone()) {
-            Ok(head) => self.identify_signed(head, request, moment).await,
+            Ok(head) => self.identify_signed(head, request, &epoch, moment).await,
             // Whatever speaks the other dialect carries no signature of this one.
             Err(providore_wire::signed::HeadError::Unsigned) => {
                 let head = OriginalHead::parse(method, target.path(), fields);
@@ -142,11 +145,11 @@ where
         &self,
         head: SignedHead<'a>,
         request: &'a Request<'a>,
+        epoch: &Epoch,
         moment: &Moment,
     ) -> Result<Admitted<'a>, Refused> {
         let claimed = head.device().clone();
         let because = |reason| Refused::Because(Some(claimed.clone()), reason);
-        let epoch = self.epoch(moment.now).await?;
         let device = self.store.device(&claimed).await?;
         let verify = |keys| {
             let head = head.clone();

@@ -37,6 +37,11 @@ impl Default for Lines {
 }
 
 impl Lines {
+    /// Writes a line about a request that was refused.
+    pub(super) fn refuse(&self, line: impl FnOnce()) {
+        self.refused.say(line);
+    }
+
     /// Says how many were left out. Call it every second or so.
     pub(super) fn settle(&self) {
         for lines in [&self.refused, &self.limited, &self.faults] {

@@ -11,15 +11,16 @@ use axum::{
     Extension, Router,
     body::{Body, to_bytes},
     extract::{Request as HttpRequest, State},
+    middleware::{self, Next},
     response::{IntoResponse as _, Response as HttpResponse},
     routing::get,
 };
 use futures_util::stream;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, uri::Authority};
 use providore_server_core::{Body as CoreBody, Image, Request, Response};
 
-use super::App;
-use crate::clock;
+use super::{App, client::Client};
+use crate::{clock, settings::MetricsAudience};
 
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy)]
@@ -35,14 +36,49 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics))
         .fallback(provision)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), admit))
         .with_state(app)
+}
+
+/// What HTTP asks of every request, and who it is from.
+async fn admit(
+    State(app): State<Arc<App>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    mut request: HttpRequest,
+    next: Next,
+) -> HttpResponse {
+    if !has_one_host(&request) {
+        return refuse(StatusCode::BAD_REQUEST);
+    }
+    let Ok(client) = Client::of(peer.ip(), request.headers(), &app.settings.trusted_proxies) else {
+        app.lines.refuse(|| {
+            tracing::warn!(%peer, "Forwarded and X-Forwarded-For name different clients: have the proxy remove the one that it does not write");
+        });
+        return refuse(StatusCode::BAD_REQUEST);
+    };
+    request.extensions_mut().insert(client);
+    next.run(request).await
+}
+
+/// RFC 9112 section 3.2: one `Host`, which names a host or nothing, in every request of HTTP/1.1.
+fn has_one_host(request: &HttpRequest) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.is_empty() || Authority::try_from(host.as_bytes()).is_ok(),
+        (None, None) => request.version() < Version::HTTP_11,
+        _ => false,
+    }
 }
 
 async fn metrics(
     State(app): State<Arc<App>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(client): Extension<Client>,
 ) -> HttpResponse {
-    if !app.settings.metrics.admits(peer.ip()) {
+    let admits = match app.settings.metrics {
+        MetricsAudience::Local => client.is_origin && app.settings.metrics.admits(client.address),
+        audience => audience.admits(client.address),
+    };
+    if !admits {
         return StatusCode::NOT_FOUND.into_response();
     }
     let text = [(
@@ -54,20 +90,24 @@ async fn metrics(
 
 async fn provision(
     State(app): State<Arc<App>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(client): Extension<Client>,
     request: HttpRequest,
 ) -> HttpResponse {
     let began = clock::instant();
-    let answer = answer(&app, peer.ip(), request).await;
+    let answer = answer(&app, client.address, request).await;
     app.answer_seconds.record(began.elapsed().as_secs_f64());
     answer
 }
 
-async fn answer(app: &App, peer: IpAddr, request: HttpRequest) -> HttpResponse {
-    if !app.addresses.admit(peer) {
+async fn answer(app: &App, client: IpAddr, request: HttpRequest) -> HttpResponse {
+    if !app.addresses.admit(client) {
         metrics::counter!("providore_limited_total", "by" => "address").increment(1);
         let wait = [(header::RETRY_AFTER, "1")];
         return (StatusCode::TOO_MANY_REQUESTS, wait).into_response();
+    }
+    // What is too long is not waited for.
+    if body_length(request.headers()).is_some_and(|length| length > Request::MAX_BODY as u64) {
+        return closing(into_http(app.server.body_too_large()));
     }
     let (head, body) = request.into_parts();
     // No body is the usual case, and needs neither buffer nor timer.
@@ -95,9 +135,19 @@ async fn answer(app: &App, peer: IpAddr, request: HttpRequest) -> HttpResponse {
         target,
         fields: &fields,
         body: &body,
-        peer: Some(peer.to_canonical()),
+        peer: Some(client),
     };
     into_http(app.server.handle(&request, &clock::moment()).await)
+}
+
+/// The length that a request says its body has. What is no number, the HTTP library has refused.
+fn body_length(fields: &HeaderMap) -> Option<u64> {
+    fields
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// A refusal before anything was understood, after which the connection is of no use.

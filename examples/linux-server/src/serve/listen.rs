@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 
 use super::{
     App,
+    client::is_trusted,
     http::{Peer, router},
     tls::Material,
 };
@@ -47,7 +48,10 @@ pub(super) async fn accept(
         let Some((stream, peer, place)) = accepted else {
             continue;
         };
-        let Some(address_place) = app.addresses.connect(peer.ip()) else {
+        // All connections of a proxy come from one address.
+        let counted = !is_trusted(peer.ip(), &app.settings.trusted_proxies);
+        let address_place = counted.then(|| app.addresses.connect(peer.ip()));
+        let Some(address_place) = address_place.map_or(Some(None), |place| place.map(Some)) else {
             metrics::counter!("providore_limited_total", "by" => "connections").increment(1);
             continue;
         };

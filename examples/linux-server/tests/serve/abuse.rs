@@ -192,3 +192,65 @@ fn an_address_that_asks_too_often_is_refused_before_any_work() {
         "{statuses:?}"
     );
 }
+
+#[test]
+fn a_body_that_is_said_to_be_too_long_is_not_waited_for() {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    let began = std::time::Instant::now();
+    let head = "POST /report HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999\r\n\r\n";
+    let answer = server.raw(head);
+    assert_eq!(answer.status, 413);
+    assert!(answer.text().contains("urn:providore:problem:too-large"));
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_request_of_http_1_1_names_one_host() {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    let check = |fields: &str, version: &str, expected: u16| {
+        for target in ["/certificates/ca.pem", "/healthz", "/metrics"] {
+            let request = format!("GET {target} HTTP/{version}\r\n{fields}\r\n");
+            assert_eq!(server.raw(&request).status, expected, "{request}");
+        }
+    };
+    check("host: x\r\n", "1.1", 200);
+    check("host: [fe80::1]:80\r\n", "1.1", 200);
+    check("host:\r\n", "1.1", 200);
+    check("", "1.0", 200);
+    check("", "1.1", 400);
+    check("host: x\r\nhost: x\r\n", "1.1", 400);
+    check("host: x\r\nhost: y\r\n", "1.0", 400);
+    check("host: a b\r\n", "1.1", 400);
+}
+
+#[test]
+fn what_was_passed_on_is_local_only_if_a_trusted_proxy_says_so() {
+    let site = Site::new();
+    let check = |args: &[&str], fields: &str, expected: u16| {
+        let server = site.serve(args);
+        let request = format!("GET /metrics HTTP/1.1\r\nhost: x\r\n{fields}\r\n");
+        assert_eq!(server.raw(request).status, expected, "{args:?} {fields}");
+    };
+    let trusted = ["--trusted-proxy", "127.0.0.0/8"];
+    check(&[], "", 200);
+    check(&[], "forwarded: for=127.0.0.1\r\n", 404);
+    check(&[], "x-forwarded-for: 127.0.0.1\r\n", 404);
+    check(&[], "x-forwarded-host: x\r\n", 404);
+    check(&trusted, "", 404);
+    check(&trusted, "x-forwarded-for: 203.0.113.9\r\n", 404);
+    check(&trusted, "forwarded: for=203.0.113.9\r\n", 404);
+    check(&trusted, "x-forwarded-for: 192.168.0.9\r\n", 200);
+    check(&trusted, "forwarded: for=192.168.0.9\r\n", 200);
+    check(
+        &trusted,
+        "forwarded: for=192.168.0.9\r\nx-forwarded-for: 203.0.113.9\r\n",
+        400,
+    );
+    check(
+        &["--trusted-proxy", "127.0.0.1", "--metrics", "everyone"],
+        "",
+        200,
+    );
+}

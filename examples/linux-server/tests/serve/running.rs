@@ -205,7 +205,7 @@ impl Answer {
         self.head
             .lines()
             .filter_map(|line| line.split_once(": "))
-            .find(|(field, _)| *field == name)
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 
@@ -318,7 +318,7 @@ pub(super) fn signed(
 pub(super) fn read_answer(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     let mut chunk = vec![0; 64 * 1024];
-    let (head, mut body) = loop {
+    let (head, body) = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let body = bytes.split_off(end + 4);
             break (String::from_utf8(bytes).unwrap(), body);
@@ -335,15 +335,15 @@ pub(super) fn read_answer(stream: &mut TcpStream) -> Answer {
         }
     };
     let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .map_or(0, |length| length.parse().unwrap());
+    let mut answer = Answer { status, head, body };
+    let length = answer.field("content-length");
+    let length = length.map_or(0, |length| length.parse().unwrap());
+    let body = &mut answer.body;
     while body.len() < length {
         match stream.read(&mut chunk) {
             Ok(read) if read > 0 => body.extend_from_slice(&chunk[..read]),
             _ => break,
         }
     }
-    Answer { status, head, body }
+    answer
 }
