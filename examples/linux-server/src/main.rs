@@ -16,6 +16,7 @@ mod failure;
 mod logs;
 mod presence;
 mod quickstart;
+mod resources;
 mod serve;
 mod server_lock;
 mod settings;
@@ -94,6 +95,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    resources::keep_secrets_in_memory();
     let cli = Cli::parse();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,

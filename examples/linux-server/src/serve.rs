@@ -29,7 +29,7 @@ use providore_wire::dns_sd::Fingerprint;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
+    sync::{Semaphore, watch},
 };
 
 use self::{
@@ -43,6 +43,7 @@ use crate::{
     failure::{Failure, OrFail as _, Outcome},
     logs,
     presence::Presence,
+    resources,
     server_lock::ServerLock,
     settings::{Announced, File, LogFormat, MetricsAudience, Network},
 };
@@ -225,6 +226,8 @@ pub(crate) struct App {
     settings: File,
     last_seen: LastSeen,
     lines: Arc<Lines>,
+    /// For all connections, over HTTP and HTTPS.
+    places: Arc<Semaphore>,
     presence: Arc<Presence>,
     ca: Option<Fingerprint>,
     folder: DataFolder,
@@ -378,6 +381,7 @@ impl App {
             settings: settings.clone(),
             last_seen,
             lines,
+            places: Arc::new(Semaphore::new(connections(settings))),
             presence,
             ca,
             ca_validity,
@@ -431,6 +435,24 @@ fn warn_of_files(store: &JsonStore) {
     for repair in store.take_repairs() {
         tracing::warn!(file = %store.layout().log().display(), "certificate log repaired: {repair}");
     }
+}
+
+/// How many connections there may be; says what the system gives, and if that is too little.
+fn connections(settings: &File) -> usize {
+    let wanted = settings.limits.connections;
+    let files = resources::raise_file_limit();
+    let connections = resources::connections(wanted, files);
+    if connections < wanted {
+        tracing::warn!(
+            files,
+            connections,
+            "fewer connections than limits.connections = {wanted}: raise the limit of open files (ulimit \
+             -Hn, LimitNOFILE=)"
+        );
+    } else {
+        tracing::info!(files, connections, "limits");
+    }
+    connections
 }
 
 async fn bind(address: Option<SocketAddr>, what: &str) -> Outcome<Option<TcpListener>> {

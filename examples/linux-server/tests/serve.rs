@@ -23,4 +23,5 @@ mod serve {
     mod operation;
     mod poor_files;
     mod quickstart;
+    mod resources;
 }

@@ -42,6 +42,11 @@ impl Lines {
         self.refused.say(line);
     }
 
+    /// Writes a line about a fault of ours.
+    pub(super) fn fault(&self, line: impl FnOnce()) {
+        self.faults.say(line);
+    }
+
     /// Says how many were left out. Call it every second or so.
     pub(super) fn settle(&self) {
         for lines in [&self.refused, &self.limited, &self.faults] {

@@ -12,7 +12,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     time::timeout,
 };
 use tokio_io_timeout::TimeoutStream;
@@ -37,12 +37,11 @@ pub(super) async fn accept(
     mut stopped: watch::Receiver<bool>,
 ) {
     let limits = app.settings.limits.clone();
-    let places = Arc::new(Semaphore::new(limits.connections.max(1)));
     let graceful = GracefulShutdown::new();
     let router = router(Arc::clone(&app));
     loop {
         let accepted = tokio::select! {
-            accepted = next(&listener, &places) => accepted,
+            accepted = next(&app, &listener) => accepted,
             _ = stopped.changed() => break,
         };
         let Some((stream, peer, place)) = accepted else {
@@ -78,15 +77,16 @@ pub(super) async fn accept(
 
 /// The next connection, once there is a place for it.
 async fn next(
+    app: &App,
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
 ) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    let place = Arc::clone(&app.places).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => Some((stream, peer, place)),
         Err(error) => {
             // Out of descriptors, most likely: they come back when connections end.
-            tracing::error!(%error, "cannot accept a connection");
+            app.lines
+                .fault(|| tracing::error!(%error, "cannot accept a connection"));
             tokio::time::sleep(Duration::from_millis(100)).await;
             None
         }
