@@ -58,8 +58,10 @@ impl KeyFile {
         }
         let old = files::beside(&self.path, ".old");
         let next = files::beside(&self.path, ".next");
+        // A power cut before the end leaves the next key where it is: it is settled again.
         let moved = keep_as(&self.path, &old)
-            .and_then(|()| std::fs::rename(&next, &self.path))
+            .and_then(|()| keep_as(&next, &self.path))
+            .and_then(|()| files::remove(&next))
             .and_then(|()| files::sync_folder(files::folder_of(&self.path)));
         moved.map_err(|error| unwritable(&self.path, error))?;
         self.waiting = false;
@@ -87,7 +89,7 @@ impl KeyFile {
     }
 }
 
-/// Keeps the old key under another name as well, without a moment in which it is not there.
+/// Keeps a key under another name as well, without a moment in which there is none.
 fn keep_as(path: &Path, old: &Path) -> std::io::Result<()> {
     match files::read(path, MAX_LEN)? {
         Some(content) => files::replace(old, &content),

@@ -3,7 +3,7 @@
 //! Everything that is made here is for its owner alone, and belongs to whoever owns the folder around
 //! it: a command that root runs must not lock out a server that runs as somebody else.
 
-use alloc::vec::Vec;
+use alloc::{format, vec::Vec};
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::{
     fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions},
@@ -16,20 +16,74 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// Replaces a file so that a reader, a crash or a power cut sees the old bytes or the new ones,
-/// and makes it readable by its owner only. It is on disk when this returns.
+/// Replaces a file so that a reader, a crash or a power cut sees the old bytes or the new ones. It is
+/// on disk when this returns.
+///
+/// A new file is readable by its owner only. One that was there keeps its owner, and its mode unless
+/// everybody could read it. A link stays: what it leads to is replaced.
 ///
 /// # Errors
 /// What the file system reports; the old file is then still there.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = &resolve(path)?;
     let folder = folder_of(path);
     make_folder(folder)?;
     let mut file = temporary_in(folder)?;
     file.write_all(bytes)?;
     file.as_file()
-        .set_permissions(Permissions::from_mode(0o600))?;
+        .set_permissions(Permissions::from_mode(mode_of(path).unwrap_or(0o600)))?;
     file.as_file().sync_all()?;
     replace(file, path)
+}
+
+fn mode_of(path: &Path) -> Option<u32> {
+    let found = fs::metadata(path).ok()?;
+    let mode = found.permissions().mode() & 0o777;
+    // What everybody may read was never meant: these files hold secrets.
+    Some(if mode & 0o007 == 0 { mode } else { 0o600 })
+}
+
+/// The file that a path leads to, which need not be there yet.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_path_buf();
+    // More links in a row are a circle to the kernel, too.
+    for _ in 0..40 {
+        let Ok(link) = path.symlink_metadata() else {
+            return Ok(path);
+        };
+        if !link.is_symlink() {
+            return Ok(path);
+        }
+        let target = folder_of(&path).join(fs::read_link(&path)?);
+        // Who may write the target could do it without us. A command that root runs writes nothing else
+        // for the owner of the data folder.
+        let is_theirs = target
+            .metadata()
+            .is_ok_and(|found| found.uid() == link.uid());
+        if link.uid() != 0 && !is_theirs && target.exists() {
+            let what = format!("{} is a link of another owner", path.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+        }
+        path = target;
+    }
+    Err(io::Error::other(format!(
+        "{}: too many links",
+        path.display()
+    )))
+}
+
+/// A file that is mounted by itself, as into a container, has no folder to rename in.
+fn explain(error: tempfile::PersistError, path: &Path) -> io::Error {
+    match error.error.kind() {
+        kind @ (io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices) => {
+            let shown = path.display();
+            io::Error::new(
+                kind,
+                format!("{shown} is mounted by itself and cannot be replaced: mount its folder"),
+            )
+        }
+        _ => error.error,
+    }
 }
 
 /// Makes a folder, and those above it that are missing, so that they are still there after a power
@@ -114,7 +168,7 @@ pub fn replace(file: NamedTempFile, path: &Path) -> io::Result<()> {
     let folder = folder_of(path);
     make_folder(folder)?;
     keep_owner(file.as_file(), path, folder);
-    file.persist(path)?;
+    file.persist(path).map_err(|error| explain(error, path))?;
     sync_folder(folder)
 }
 

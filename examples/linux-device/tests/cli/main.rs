@@ -8,5 +8,6 @@ mod firmware;
 mod home;
 mod manifest;
 mod notices;
+mod replaced;
 mod server;
 mod signed;
