@@ -10,8 +10,8 @@
 //! certificateStore/ID.cert.pem    certificates of an original server, read where the log has none
 //! ```
 //!
-//! Changes on disk are seen without a restart: images, manifests and failures at the next request; configurations, devices
-//! and the log after the next [`JsonStore::refresh`]. Unix only.
+//! Changes on disk are seen without a restart: devices, images, manifests and failures at the next request;
+//! configurations and the log after the next [`JsonStore::refresh`], and devices too when there are many requests. Unix only.
 
 mod changes;
 mod devices;

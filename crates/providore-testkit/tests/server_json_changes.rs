@@ -13,6 +13,7 @@ use providore_server_core::{
     Device, DeviceStore as _, Dialect, StoreError,
     json_files::{DeviceEdit, JsonStore, Layout, LoadError},
 };
+use providore_testkit::parties::{Fresh, SignedPeer, Site, at};
 use providore_wire::DeviceId;
 use serde_json::{Value, json};
 
@@ -277,6 +278,68 @@ fn changes_beside_the_commands_of_other_processes_lose_nothing() {
             (key_check(NEW), None)
         );
     }
+}
+
+/// How often a look-up looks at the file between two refreshes.
+const LOOKS: usize = 200;
+
+#[test]
+fn what_another_process_changes_is_known_at_the_next_request() {
+    let data = Data::new("{}");
+    let store = data.open();
+    let added = json!({ "lamp": { "secretKey": OLD, "dialect": "signed" } });
+    assert!(find(&store, "lamp").is_none());
+    data.write(&added.to_string());
+    assert!(find(&store, "lamp").is_some());
+    data.write(
+        &added
+            .to_string()
+            .replace("\"dialect\"", "\"disabled\":true,\"dialect\""),
+    );
+    assert!(!find(&store, "lamp").unwrap().enabled);
+    // The next refresh tells what was found.
+    assert!(store.refresh().unwrap());
+    assert!(!store.refresh().unwrap());
+    data.write("nonsense");
+    assert!(find(&store, "lamp").is_some(), "the last good records");
+    assert!(store.refresh().is_err());
+    assert!(!store.refresh().unwrap());
+}
+
+#[test]
+fn strangers_cannot_have_the_file_read_as_often_as_they_ask() {
+    let data = Data::new("{}");
+    let store = data.open();
+    for _ in 0..LOOKS {
+        assert!(find(&store, "nobody").is_none());
+    }
+    let added = json!({ "lamp": { "secretKey": OLD, "dialect": "signed" } });
+    data.write(&added.to_string());
+    assert!(
+        find(&store, "lamp").is_none(),
+        "not before the next refresh"
+    );
+    assert!(store.refresh().unwrap());
+    assert!(find(&store, "lamp").is_some());
+}
+
+#[test]
+fn a_next_secret_that_was_replaced_meanwhile_is_wrong_and_no_fault() {
+    let first = SignedPeer::new("lamp").with_secret("the first of two next secrets");
+    let record = |next: &str| {
+        json!({ "lamp": { "secretKey": OLD, "nextSecretKey": next, "dialect": "signed" } })
+            .to_string()
+    };
+    let data = Data::new(&record(&first.secret));
+    let site = Site::new(data.open());
+    for _ in 0..LOOKS {
+        assert!(find(site.server.store(), "nobody").is_none());
+    }
+    // The server has not seen this yet.
+    data.write(&record("the second of two next secrets"));
+    let message = first.get("/time", &Fresh::At(at(0)));
+    assert_eq!(site.ask(&message, at(0)).status, 401);
+    assert!(site.heard_of("WrongSignature"));
 }
 
 #[test]

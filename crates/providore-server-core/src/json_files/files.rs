@@ -269,11 +269,22 @@ pub(super) fn absent<T>(error: io::Error) -> io::Result<Option<T>> {
     }
 }
 
+/// Opens a plain file. A named pipe is none: its opening would wait for somebody who writes to it.
+pub(super) fn open_plain(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a plain file",
+        ));
+    }
+    File::open(path)
+}
+
 /// The bytes of a file of at most `limit` bytes.
 pub(super) fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     use io::Read as _;
     let mut bytes = Vec::new();
-    File::open(path)?
+    open_plain(path)?
         .take(limit.saturating_add(1) as u64)
         .read_to_end(&mut bytes)?;
     if bytes.len() > limit {

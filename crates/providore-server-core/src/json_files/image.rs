@@ -13,7 +13,7 @@ use bytes::Bytes;
 use lru::LruCache;
 use sha2::{Digest as _, Sha256};
 
-use super::files::{Stamp, absent};
+use super::files::{Stamp, absent, open_plain};
 use crate::{Image, StoreError};
 
 /// How much is read at a time while a digest is computed.
@@ -54,46 +54,104 @@ fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
     Ok(Bytes::from(bytes))
 }
 
-/// The digests of the images that are in use, so that each file is hashed once.
+/// Images that are hashed at the same time. Two that share a lock by chance wait for each other.
+const LOCKS: usize = 16;
+
+/// The digests of the images that are in use, so that each file is hashed once, also if many devices
+/// ask for it at once.
 #[derive(Debug)]
-pub(super) struct Digests(Mutex<LruCache<(PathBuf, Stamp), [u8; 32]>>);
+pub(super) struct Digests {
+    known: Mutex<LruCache<Name, [u8; 32]>>,
+    /// Whoever hashes an image holds one; who waits for it takes no thread.
+    hashing: [Arc<async_lock::Mutex<()>>; LOCKS],
+}
+
+type Name = (PathBuf, Stamp);
+
+/// A file that may not be hashed yet.
+struct Opened {
+    file: Arc<File>,
+    size: u64,
+    name: Name,
+}
 
 impl Digests {
     pub(super) fn new(capacity: core::num::NonZeroUsize) -> Self {
-        Self(Mutex::new(LruCache::new(capacity)))
-    }
-
-    /// Opens an image; blocks while it is hashed for the first time.
-    pub(super) fn open(&self, path: &Path) -> io::Result<Option<FileImage>> {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) => return absent(error),
-        };
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Ok(None);
+        Self {
+            known: Mutex::new(LruCache::new(capacity)),
+            hashing: core::array::from_fn(|_| Arc::default()),
         }
-        let name = (path.to_path_buf(), Stamp::of(&metadata));
-        let known = self.lock().get(&name).copied();
-        let sha256 = if let Some(sha256) = known {
-            sha256
-        } else {
-            let sha256 = digest(&file, metadata.len())?;
-            self.lock().put(name, sha256);
-            sha256
-        };
-        Ok(Some(FileImage {
-            file: Arc::new(file),
-            size: metadata.len(),
-            sha256,
-        }))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<(PathBuf, Stamp), [u8; 32]>> {
-        self.0
+    /// Opens the image that `find` finds; waits while it is hashed for the first time.
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        find: impl FnOnce() -> io::Result<Option<PathBuf>> + Send + 'static,
+    ) -> io::Result<Option<FileImage>> {
+        let open = move || find()?.map_or(Ok(None), |path| open(&path));
+        let Some(opened) = blocking::unblock(open).await? else {
+            return Ok(None);
+        };
+        if let Some(sha256) = self.find(&opened.name) {
+            return Ok(Some(opened.with_digest(sha256)));
+        }
+        let turn = self.lock_of(&opened.name).lock_arc().await;
+        if let Some(sha256) = self.find(&opened.name) {
+            return Ok(Some(opened.with_digest(sha256)));
+        }
+        let digests = Arc::clone(self);
+        // Goes on to its end if nobody waits any more, and holds the lock for as long.
+        let hash = move || {
+            let sha256 = digest(&opened.file, opened.size)?;
+            digests.lock().put(opened.name.clone(), sha256);
+            drop(turn);
+            Ok(Some(opened.with_digest(sha256)))
+        };
+        blocking::unblock(hash).await
+    }
+
+    fn find(&self, name: &Name) -> Option<[u8; 32]> {
+        self.lock().get(name).copied()
+    }
+
+    fn lock_of(&self, (path, _): &Name) -> &Arc<async_lock::Mutex<()>> {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let sum = bytes
+            .iter()
+            .fold(0_u8, |sum, byte| sum.wrapping_mul(31) ^ byte);
+        let [first, ..] = &self.hashing;
+        self.hashing.get(usize::from(sum) % LOCKS).unwrap_or(first)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<Name, [u8; 32]>> {
+        self.known
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+impl Opened {
+    fn with_digest(self, sha256: [u8; 32]) -> FileImage {
+        FileImage {
+            file: self.file,
+            size: self.size,
+            sha256,
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<Option<Opened>> {
+    let file = match open_plain(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(None),
+        Err(error) => return absent(error),
+    };
+    let metadata = file.metadata()?;
+    Ok(Some(Opened {
+        file: Arc::new(file),
+        size: metadata.len(),
+        name: (path.to_path_buf(), Stamp::of(&metadata)),
+    }))
 }
 
 fn digest(file: &File, size: u64) -> io::Result<[u8; 32]> {

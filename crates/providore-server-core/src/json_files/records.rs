@@ -1,6 +1,7 @@
 //! The records of the devices file: when they are read again, and how the file is changed.
 
 use alloc::{string::String, sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::{
     fs::{self, File},
     io,
@@ -21,12 +22,20 @@ use crate::Device;
 /// The longest devices file in bytes: 100,000 devices with ten releases each.
 const MAX_DEVICES_FILE: usize = 256 * 1024 * 1024;
 
+/// How often look-ups look at the file between two refreshes: what a stranger can cause is a few
+/// hundred calls of `stat` a second, and reading a file that did change.
+const MAX_LOOKS: u32 = 200;
+
 /// The devices file, and what it held when it was last good.
 pub(super) struct Records {
     path: PathBuf,
     devices: RwLock<Arc<Devices>>,
     /// The file that was read last, also one that could not be used.
     seen: Mutex<Option<Stamp>>,
+    /// How often a look-up has looked at the file since the last refresh.
+    looks: AtomicU32,
+    /// What a look-up found, for the next refresh to tell.
+    found: Mutex<Option<Result<bool, LoadError>>>,
     /// What looks like a slip in it and was not told yet.
     doubts: Mutex<Vec<String>>,
 }
@@ -39,6 +48,8 @@ impl Records {
             path,
             devices: RwLock::new(Arc::new(parsed.devices)),
             seen: Mutex::new(stamp),
+            looks: AtomicU32::new(0),
+            found: Mutex::new(None),
             doubts: Mutex::new(parsed.doubts),
         })
     }
@@ -58,8 +69,47 @@ impl Records {
         devices.get(id).cloned()
     }
 
+    /// Sees before a look-up whether the file changed, so that a device which was just added is known
+    /// and one that was just disabled is not let in. Strangers and devices alike cause it, so that the
+    /// time taken tells nothing; and not more often than [`MAX_LOOKS`] between two refreshes.
+    pub(super) async fn look(self: &Arc<Self>) {
+        if self.looks.fetch_add(1, Ordering::Relaxed) >= MAX_LOOKS || !self.is_changed() {
+            return;
+        }
+        let records = Arc::clone(self);
+        blocking::unblock(move || {
+            let outcome = records.read_if_changed();
+            if !matches!(outcome, Ok(false)) {
+                let found = records.found.lock();
+                *found.unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            }
+        })
+        .await;
+    }
+
+    /// Whether it may have changed; nobody waits for one who reads it just now.
+    fn is_changed(&self) -> bool {
+        let Ok(seen) = self.seen.try_lock() else {
+            return false;
+        };
+        stamp(&self.path).is_ok_and(|stamp| stamp != *seen)
+    }
+
     /// Reads the file again if it changed. Fails once for each state of the file.
     pub(super) fn refresh(&self) -> Result<bool, LoadError> {
+        self.looks.store(0, Ordering::Relaxed);
+        let found = self
+            .found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match (found, self.read_if_changed()) {
+            (Some(found), Ok(false)) => found,
+            (_, now) => now,
+        }
+    }
+
+    fn read_if_changed(&self) -> Result<bool, LoadError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = stamp(&self.path).map_err(LoadError::Read)?;
         if stamp == *seen {

@@ -214,6 +214,7 @@ impl JsonStore {
 
 impl DeviceStore for JsonStore {
     async fn device(&self, id: &DeviceId) -> Result<Option<Arc<Device>>, StoreError> {
+        self.records.look().await;
         Ok(self.records.find(id))
     }
 
@@ -307,16 +308,10 @@ impl FirmwareStore for JsonStore {
     type Image = FileImage;
 
     async fn image(&self, release: &Release) -> Result<Option<FileImage>, StoreError> {
-        let (root, digests) = (self.layout.firmware.clone(), Arc::clone(&self.digests));
-        let release = release.clone();
+        let (root, release) = (self.layout.firmware.clone(), release.clone());
         let name = format!("image of {} {}", release.hardware, release.version);
-        let open = move || match image_path(&root, &release)? {
-            Some(path) => digests.open(&path),
-            None => Ok(None),
-        };
-        blocking::unblock(open)
-            .await
-            .map_err(|error: io::Error| StoreError::new(name, error))
+        let opened = self.digests.open(move || image_path(&root, &release)).await;
+        opened.map_err(|error| StoreError::new(name, error))
     }
 
     async fn has_image(&self, release: &Release) -> Result<bool, StoreError> {

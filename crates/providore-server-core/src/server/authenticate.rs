@@ -196,11 +196,13 @@ where
 
     /// Writes down, before anything is answered, what a good request has proved: that the device
     /// has its next secret, and that it speaks this dialect.
-    async fn settle(&self, device: &Device, secret: Secret) -> Result<(), StoreError> {
+    async fn settle(&self, device: &Device, secret: Secret) -> Result<(), Refused> {
         if secret == Secret::Next
             && let Some(check) = device.next_key_check()
         {
-            self.store.promote_secret(&device.id, check).await?;
+            if let Err(error) = self.store.promote_secret(&device.id, check).await {
+                return Err(self.not_promoted(device, check, error).await?);
+            }
             self.audit
                 .record(&Event::SecretReplaced { device: &device.id });
         }
@@ -210,6 +212,26 @@ where
                 .record(&Event::DialectRaised { device: &device.id });
         }
         Ok(())
+    }
+}
+
+impl<S: DeviceStore> Server<S> {
+    /// Why a secret was not promoted. The operator may have replaced or withdrawn it since the device
+    /// was looked up: then it is a wrong secret, as it would be a moment later.
+    async fn not_promoted(
+        &self,
+        device: &Device,
+        check: [u8; 8],
+        error: StoreError,
+    ) -> Result<Refused, StoreError> {
+        let now = self.store.device(&device.id).await?;
+        let counts =
+            now.is_some_and(|now| now.next_key_check() == Some(check) || now.key_check() == check);
+        if counts {
+            return Ok(Refused::Fault(error));
+        }
+        let reason = Reason::Refused(Refusal::WrongSignature);
+        Ok(Refused::Because(Some(device.id.clone()), reason))
     }
 }
 

@@ -51,10 +51,11 @@ impl Staged {
         folder: &Path,
         mut each: impl FnMut(&[u8]),
     ) -> io::Result<Self> {
-        let mut from = File::open(source)?;
-        if !from.metadata()?.is_file() {
+        // Before it is opened: to open a named pipe might wait for ever.
+        if !fs::metadata(source)?.is_file() {
             return Err(io::Error::new(ErrorKind::InvalidInput, "not a plain file"));
         }
+        let mut from = File::open(source)?;
         make_folder(folder)?;
         // Readable by its owner only, as `tempfile` makes all of them.
         let mut temporary = temporary_in(folder)?;

@@ -11,7 +11,7 @@ use std::{
 use super::running::{SECRET, Site, devices, read_answer, signed};
 
 #[test]
-fn a_device_added_by_the_command_line_is_known_within_a_second() {
+fn a_device_added_by_the_command_line_is_known_at_once() {
     let site = Site::new();
     let server = site.serve(&[]);
     let added = site
@@ -21,10 +21,18 @@ fn a_device_added_by_the_command_line_is_known_within_a_second() {
         .unwrap();
     let added: serde_json::Value = serde_json::from_slice(&added.stdout).unwrap();
     let secret = added["secret"].as_str().unwrap();
-    server.wait_for("devices file changed");
     site.write("configStore/late/config.json", "{\"late\":true}");
     let answer = server.raw(signed("late", secret, "GET", "/config", "1.0.0", b""));
     assert_eq!((answer.status, answer.text()), (200, "{\"late\":true}"));
+    let mut disable = site.command();
+    let disabled = disable
+        .args(["device", "disable", "late"])
+        .output()
+        .unwrap();
+    assert!(disabled.status.success());
+    let again = signed("late", secret, "GET", "/config", "1.0.1", b"");
+    assert_eq!(server.raw(again).status, 401);
+    server.wait_for("devices file changed");
 }
 
 #[test]
@@ -240,4 +248,36 @@ fn no_secret_is_ever_logged() {
     process.wait().unwrap();
     let text = fs::read_to_string(&log).unwrap();
     assert!(text.contains("/config") && !text.contains(SECRET), "{text}");
+}
+
+#[test]
+fn a_named_pipe_in_place_of_a_file_keeps_nobody_waiting() {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    let pipe = |name: &str| {
+        let path = site.path(name);
+        let _ = fs::remove_file(&path);
+        let made = Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        path
+    };
+    let image = pipe("firmwareStore/board/2.0.0/firmware.bin");
+    pipe("configStore/dev1/one.json");
+    let began = std::time::Instant::now();
+    let firmware = server.ask("GET", "/firmware", "1.0.0", b"");
+    assert_ne!(firmware.status, 200);
+    let config = server.ask("GET", "/config", "1.0.0", b"");
+    assert_eq!(config.status, 503);
+    server.wait_for("not a plain file");
+    let mut add = site.command();
+    add.args(["firmware", "add", "--type", "t", "--version", "1"])
+        .arg(&image);
+    let said = add.output().unwrap();
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(
+        said.status.code() == Some(1) && text.contains("not a plain file"),
+        "{text}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(server.stop(), Some(0));
 }

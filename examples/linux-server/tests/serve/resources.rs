@@ -18,7 +18,7 @@ fn serve_with_limits(site: &Site, limits: &str, args: &[&str]) -> super::running
     let run = format!("{limits} && exec \"$0\" \"$@\"");
     shell.args(["-c", &run]).arg(site.command().get_program());
     shell.env("PROVIDORE_DATA", site.folder.path());
-    site.serve_as(shell, args)
+    Site::serve_as(shell, args)
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn memory_with_secrets_in_it_is_nobodys_to_read() {
         assert!(all.arg(site.folder.path()).status().unwrap().success());
         command.uid(somebody);
     }
-    let server = site.serve_as(command, &[]);
+    let server = Site::serve_as(command, &[]);
     let memory = fs::metadata(format!("/proc/{}/mem", server.process.id())).unwrap();
     assert_eq!(memory.uid(), 0);
 }

@@ -94,11 +94,11 @@ impl Site {
     pub(super) fn serve_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Running {
         let mut command = self.command();
         command.envs(environment.iter().copied());
-        self.serve_as(command, args)
+        Self::serve_as(command, args)
     }
 
     /// Serves by this command, to which the arguments are added.
-    pub(super) fn serve_as(&self, mut command: Command, args: &[&str]) -> Running {
+    pub(super) fn serve_as(mut command: Command, args: &[&str]) -> Running {
         command.args(["serve", "--log-format", "json"]).args(args);
         if !args.contains(&"--config") {
             command.args(["--http", "127.0.0.1:0"]);
