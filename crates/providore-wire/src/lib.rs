@@ -30,6 +30,7 @@
 //! | [`digest_fields`] | `Content-Digest` and `Repr-Digest` of RFC 9530 |
 //! | [`notice`] | the datagram by which a server says that something waits |
 //! | [`dns_sd`] | finding a server: the packets of multicast DNS that it takes |
+//! | [`written`] | text that people write: secrets, and files with a byte order mark |
 //! | [`Dialect`] | which dialect an application chose |
 //! | [`ParseError`] | what was wrong, and at which byte |
 //!
@@ -59,6 +60,7 @@ pub mod structured;
 mod target;
 mod text;
 mod timestamp;
+pub mod written;
 
 pub use dialect::Dialect;
 pub use error::{ParseError, ParseErrorKind};

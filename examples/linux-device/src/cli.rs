@@ -217,7 +217,7 @@ pub(crate) struct Options {
     )]
     pub(crate) secret: Option<String>,
 
-    /// File that holds the secret
+    /// File that holds the secret, in one line; line ends and blanks around it do not count
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
 
@@ -334,7 +334,11 @@ that in --ca; if it does not, to the one the server shows at /certificates/ca.pe
 pinned. The chain itself comes in an answer signed with the device's secret, so that nobody
 without the secret can have another CA pinned.
 
-Secret: the server can have it replaced (`run` and `secret` do). The next one is kept in STATE,
+Secret: in a file of its own or in PROVIDORE_SECRET it is read without a byte order mark, line ends and
+blanks around it; quotes around it, control characters and a second line are refused. In the settings
+file and after --secret it is taken as it is. For `signed` it has 16 to 64 bytes.
+
+The server can have it replaced (`run` and `secret` do). The next one is kept in STATE,
 readable by its owner alone; the one given in the settings is no longer accepted then, and has to
 stay there all the same: it tells which replacement is in force. STATE must not be lost.
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use providore_client::ServerAddress;
 use providore_pki::{PublicKey, manifest::AuthorKeys};
 use providore_sign::SoftwareKey;
-use providore_wire::{DeviceId, Dialect, FirmwareVersion, HardwareType};
+use providore_wire::{DeviceId, Dialect, FirmwareVersion, HardwareType, written};
 use tracing::warn;
 use zeroize::Zeroizing;
 
@@ -51,8 +51,6 @@ impl Settings {
         let home = variable("HOME").map(PathBuf::from);
         let mut file = SettingsFile::find(options.config.as_deref(), home.as_deref())?;
         let secret = secret(&mut options, &mut file)?;
-        let key = SoftwareKey::new(secret.as_bytes())
-            .map_err(|error| Failure::usage(format!("secret: {error}")))?;
         let server = options.server.or(file.server);
         let device = required(options.device_id.or(file.device_id), "device-id")?;
         let state_dir = options.state_dir.or(file.state_dir);
@@ -71,6 +69,7 @@ impl Settings {
             (None, None) => None,
         };
         let dialect = dialect(named, first_providore)?;
+        let key = key(&secret, dialect)?;
         if server.is_none() && dialect != Dialect::Signed {
             return Err(Failure::usage(
                 "no server: set --server, or `server:` in the settings file; only servers of the \
@@ -152,20 +151,32 @@ fn dialect(named: Option<Dialect>, first_providore: bool) -> Result<Dialect, Fai
     }
 }
 
+/// The server takes no shorter secret for `signed`, so that asking it would only tell later.
+fn key(secret: &str, dialect: Dialect) -> Result<SoftwareKey, Failure> {
+    let (length, (least, most)) = (secret.len(), SIGNED_SECRET_LEN);
+    if dialect == Dialect::Signed && !(least..=most).contains(&length) {
+        return Err(Failure::usage(format!(
+            "the secret has {length} bytes; the dialect signed takes {least} to {most}"
+        )));
+    }
+    SoftwareKey::new(secret.as_bytes()).map_err(|error| Failure::usage(format!("secret: {error}")))
+}
+
 /// `--secret`, `--secret-file`, `PROVIDORE_SECRET`, then the file's `secret` or `secret-file`.
 fn secret(options: &mut Options, file: &mut SettingsFile) -> Result<Zeroizing<String>, Failure> {
     if let Some(secret) = options.secret.take() {
         warn!("--secret is visible in `ps`: use --secret-file or PROVIDORE_SECRET");
-        return Ok(Zeroizing::new(secret));
+        return exact_secret(secret, "--secret");
     }
     if let Some(path) = &options.secret_file {
         return secret_in(path);
     }
     if let Some(secret) = variable(SECRET_VARIABLE) {
-        return Ok(Zeroizing::new(secret));
+        let secret = Zeroizing::new(secret);
+        return written_secret(secret.as_bytes(), SECRET_VARIABLE);
     }
     match (file.secret.take(), &file.secret_file) {
-        (Some(secret), _) => Ok(Zeroizing::new(secret)),
+        (Some(secret), _) => exact_secret(secret, "`secret:` in the settings file"),
         (None, Some(path)) => secret_in(path),
         (None, None) => Err(Failure::usage(
             "no secret: set --secret-file, PROVIDORE_SECRET, or `secret:` in the settings file",
@@ -173,7 +184,7 @@ fn secret(options: &mut Options, file: &mut SettingsFile) -> Result<Zeroizing<St
     }
 }
 
-/// The content of a file without the line end that editors add.
+/// The secret in a file of its own.
 fn secret_in(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let place = path.display();
     let unusable =
@@ -181,12 +192,25 @@ fn secret_in(path: &Path) -> Result<Zeroizing<String>, Failure> {
     if files::is_wide(path) {
         warn!("{place} holds the secret and can be read by others: chmod 600 {place}");
     }
-    let content = files::read(path, 1024).map_err(|error| unusable(&error))?;
+    let content = files::read(path, SECRET_FILE_LEN).map_err(|error| unusable(&error))?;
     let content = Zeroizing::new(content.ok_or_else(|| unusable(&"not there"))?);
-    let text = core::str::from_utf8(&content).map_err(|error| unusable(&error))?;
-    let line = text.strip_suffix('\n').unwrap_or(text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    Ok(Zeroizing::new(line.to_owned()))
+    written_secret(&content, &format!("secret file {place}"))
+}
+
+/// What an editor or a shell wrote, without what these add.
+fn written_secret(text: &[u8], origin: &str) -> Result<Zeroizing<String>, Failure> {
+    match written::secret(text) {
+        Ok(secret) => Ok(Zeroizing::new(secret.to_owned())),
+        Err(error) => Err(Failure::usage(format!("{origin}: {error}"))),
+    }
+}
+
+fn exact_secret(secret: String, origin: &str) -> Result<Zeroizing<String>, Failure> {
+    let secret = Zeroizing::new(secret);
+    match written::exact_secret(secret.as_bytes()) {
+        Ok(_) => Ok(secret),
+        Err(error) => Err(Failure::usage(format!("{origin}: {error}"))),
+    }
 }
 
 fn required(value: Option<String>, name: &str) -> Result<String, Failure> {
@@ -224,3 +248,9 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 /// The environment variable that may hold the secret; hooks do not get it.
 pub(crate) const SECRET_VARIABLE: &str = "PROVIDORE_SECRET";
+
+/// Four times the longest secret: room for blanks and line ends.
+const SECRET_FILE_LEN: u64 = 1024;
+
+/// Docs of the protocol, section 2: what the server accepts as well.
+const SIGNED_SECRET_LEN: (usize, usize) = (16, 64);

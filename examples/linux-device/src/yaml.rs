@@ -59,14 +59,15 @@ impl SettingsFile {
         let content = files::read(path, MAX_LEN).map_err(|error| unusable(&error))?;
         let content = content.ok_or_else(|| unusable(&"not there"))?;
         let text = String::from_utf8(content).map_err(|error| unusable(&error))?;
-        let settings = Self::parse(&text).map_err(|error| unusable(&error))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let settings = Self::parse(text).map_err(|error| unusable(&error))?;
         if settings.secret.is_some() && files::is_wide(path) {
             warn!("{place} holds the secret and can be read by others: chmod 600 {place}");
         }
         if settings.csr.is_some() {
             info!("csr: in {place} is ignored, since the server writes the subject");
         }
-        for key in unknown_keys(&text) {
+        for key in unknown_keys(text) {
             warn!("{place}: unknown key {key:?} is ignored");
         }
         Ok(settings)

@@ -278,15 +278,16 @@ impl File {
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
         let text = fs::read_to_string(path)
             .or_fail(format!("read the settings file {}", path.display()))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let json = path
             .extension()
             .is_some_and(|extension| extension == "json");
         let parsed: Result<Self, Failure> = if json {
-            serde_json::from_str::<FirstProvidore>(&text)
+            serde_json::from_str::<FirstProvidore>(text)
                 .or_fail("read it as the config.json of a first Providore")
                 .and_then(FirstProvidore::into_settings)
         } else {
-            toml::from_str(&text).or_fail("read it as TOML")
+            toml::from_str(text).or_fail("read it as TOML")
         };
         let mut file = parsed.map_err(|failure| {
             Failure::new(format!("settings file {}: {failure}", path.display()))
@@ -530,6 +531,14 @@ mod tests {
                     && file.limits == Limits::default()
             }),
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_in_front_is_ignored() {
+        let is_off: Result<fn(&File) -> bool, &str> =
+            Ok(|file| file.metrics == MetricsAudience::Off);
+        check("s.toml", "\u{feff}metrics = \"off\"\r\n", is_off);
+        check("config.json", &format!("\u{feff}{ORIGINAL}"), Ok(|_| true));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use core::fmt;
 use std::{collections::HashMap, io};
 
 use providore_pki::profile::AltName;
-use providore_wire::{DeviceId, Dialect, FirmwareVersion};
+use providore_wire::{DeviceId, Dialect, FirmwareVersion, written};
 use serde::{
     Deserialize, Deserializer as _,
     de::{Error as _, IgnoredAny, MapAccess, Visitor},
@@ -184,6 +184,7 @@ pub(super) fn read<'a>(
     bytes: &'a [u8],
     take: impl FnMut(String, &'a RawValue) -> Result<(), LoadError>,
 ) -> Result<(), LoadError> {
+    let bytes = written::without_bom(bytes);
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         serde_json::from_slice::<IgnoredAny>(bytes).map_err(LoadError::Json)?;
         return Err(LoadError::NoObject);

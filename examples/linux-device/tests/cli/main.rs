@@ -9,5 +9,6 @@ mod home;
 mod manifest;
 mod notices;
 mod replaced;
+mod secrets;
 mod server;
 mod signed;

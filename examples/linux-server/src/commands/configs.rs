@@ -6,7 +6,7 @@ use providore_server_core::{
     Document, FileName,
     json_files::{Layout, write_private},
 };
-use providore_wire::DeviceId;
+use providore_wire::{DeviceId, written};
 use serde::de::IgnoredAny;
 
 use crate::{
@@ -37,10 +37,11 @@ impl Config {
         };
         let bytes = read_bounded(source, Document::MAX_LEN)
             .or_fail(format!("read the configuration {shown}"))?;
-        serde_json::from_slice::<IgnoredAny>(&bytes)
+        let bytes = written::without_bom(&bytes);
+        serde_json::from_slice::<IgnoredAny>(bytes)
             .or_fail(format!("use {shown} as a configuration"))
             .map_err(|failure| failure.hint("a configuration is one JSON value"))?;
-        Ok(Self(bytes))
+        Ok(Self(bytes.to_vec()))
     }
 
     /// Puts it where the server looks for it, under `file` or the usual name.

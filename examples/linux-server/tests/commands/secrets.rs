@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::program::{Place, files_below};
+use super::program::{Place, Said, files_below};
 
 /// A place with a device of each dialect.
 fn place() -> Place {
@@ -214,4 +214,72 @@ fn a_device_of_the_original_dialect_is_given_its_secret_by_hand() {
     let table = fs::read_to_string(place.path("old.csv")).unwrap();
     let secret = place.devices_json()["old"]["secretKey"].clone();
     assert!(table.contains(secret.as_str().unwrap()));
+}
+
+fn with_input(place: &Place, args: &[&str], input: &str) -> Said {
+    let file = place.write("input", input);
+    let mut command = place.command(args);
+    Said::from(
+        command
+            .stdin(fs::File::open(file).unwrap())
+            .output()
+            .unwrap(),
+    )
+}
+
+#[test]
+fn a_secret_from_standard_input_is_what_was_meant_or_is_refused() {
+    let add = ["device", "add", "lamp", "--secret", "-", "--no-qr"];
+    for written in [
+        "\u{feff}0123456789abcdef\r\n",
+        " 0123456789abcdef\n\n",
+        "0123456789abcdef",
+    ] {
+        let place = Place::new();
+        let said = with_input(&place, &add, written);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let secret = &place.devices_json()["lamp"]["secretKey"];
+        assert_eq!(secret, "0123456789abcdef", "{written:?}");
+    }
+    for (written, told) in [
+        ("'0123456789abcdef'\n", "quotes around it (byte 0)"),
+        ("0123456789abcdef\nmore\n", "a line end inside it (byte 16)"),
+        ("0123456789\tabcdef\n", "U+0009 in it (byte 10)"),
+        ("\n", "it is empty"),
+    ] {
+        let place = Place::new();
+        let said = with_input(&place, &add, written);
+        assert_ne!(said.code, Some(0), "{written:?}");
+        assert!(said.err.contains(told), "{}", said.err);
+    }
+}
+
+#[test]
+fn files_of_json_and_toml_may_begin_with_a_byte_order_mark() {
+    let place = Place::new();
+    place.ok(&["device", "add", "lamp"]);
+    let file = place.path("config.json");
+    fs::write(&file, "\u{feff}{\"a\":1}").unwrap();
+    place.ok(&["device", "config", "lamp", file.to_str().unwrap()]);
+    assert_eq!(place.ok(&["device", "config", "lamp"]), "{\"a\":1}");
+    // `devices.json`, edited on Windows: read, listed, changed.
+    let path = place.data("configStore/devices.json");
+    let devices = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("\u{feff}{devices}")).unwrap();
+    assert!(place.ok(&["device", "list"]).contains("lamp"));
+    place.ok(&["device", "add", "second"]);
+    assert!(place.ok(&["device", "list"]).contains("second"));
+    // A first Providore whose files were edited there: twice, as a comparison reads ours too.
+    let theirs = "\u{feff}{\"configStore\": \"store\"}";
+    place.write("old/config.json", theirs);
+    place.write(
+        "old/store/devices.json",
+        "\u{feff}{\"third\": \"secret-of-third\"}",
+    );
+    for _ in 0..2 {
+        let devices = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("\u{feff}{devices}")).unwrap();
+        place.ok(&["import", "old"]);
+        assert!(place.ok(&["device", "list"]).contains("third"));
+    }
 }

@@ -12,7 +12,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, IsTerminal as _},
+    io::{self, BufRead as _, IsTerminal as _, Read as _},
     path::PathBuf,
 };
 
@@ -23,7 +23,7 @@ use providore_server_core::{
     json_files::{make_folder, write_private},
 };
 use providore_sign::SoftwareKey;
-use providore_wire::DeviceId;
+use providore_wire::{DeviceId, written};
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -36,6 +36,9 @@ use crate::{
 
 /// Fewer characters than this are worth a warning: a typed word can be guessed from one message.
 const SHORT_SECRET: usize = 16;
+
+/// The longest secret takes a quarter of it; the rest is room for blanks and line ends.
+const MAX_INPUT: usize = 1024;
 
 /// Where the secret comes from and how it is handed over.
 #[derive(Debug, Args)]
@@ -82,10 +85,8 @@ impl Secret {
                  own if its dialect is original",
             ));
         }
-        if text.chars().any(char::is_control) {
-            return Err(Failure::new("the secret holds a control character")
-                .hint("give the characters that the device has, without a line end"));
-        }
+        written::exact_secret(text.as_bytes())
+            .map_err(|error| Failure::new(format!("the secret cannot be used: {error}")))?;
         if text.chars().count() < SHORT_SECRET {
             note("warning: such a short secret can be guessed; rotate-secret makes a good one");
         }
@@ -93,11 +94,18 @@ impl Secret {
     }
 
     fn from_stdin(dialect: Dialect) -> Outcome<Self> {
-        let mut line = Zeroizing::new(String::new());
-        io::stdin()
-            .read_line(&mut line)
-            .or_fail("read the secret from standard input")?;
-        Self::parse(line.trim_end_matches(['\r', '\n']), dialect)
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_INPUT));
+        let is_typed = io::stdin().is_terminal();
+        let mut input = io::stdin().lock().take(MAX_INPUT as u64);
+        let read = if is_typed {
+            input.read_until(b'\n', &mut bytes)
+        } else {
+            input.read_to_end(&mut bytes)
+        };
+        read.or_fail("read the secret from standard input")?;
+        let text = written::secret(&bytes)
+            .map_err(|error| Failure::new(format!("the secret cannot be used: {error}")))?;
+        Self::parse(text, dialect)
     }
 
     /// The characters, for the record and the handover.

@@ -154,7 +154,7 @@ impl Candidates {
         let mut here = if path.exists() {
             let bytes =
                 read_bounded(path, MAX_DEVICES_FILE).or_fail(format!("read {}", path.display()))?;
-            serde_json::from_slice(&bytes)
+            device_entries(&bytes)
                 .or_fail(format!("use {}", path.display()))
                 .map_err(|failure| failure.hint("mend the file; nothing was changed"))?
         } else {

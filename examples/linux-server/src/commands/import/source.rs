@@ -13,6 +13,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use providore_wire::written;
 use serde_json::Value;
 
 use super::ImportArgs;
@@ -122,7 +123,7 @@ impl OriginalConfig {
     fn read(path: &Path) -> Outcome<Self> {
         let shown = path.display();
         let bytes = read_bounded(path, MAX_CONFIG).or_fail(format!("read {shown}"))?;
-        let settings = serde_json::from_slice(&bytes)
+        let settings = serde_json::from_slice(written::without_bom(&bytes))
             .or_fail(format!("use {shown}"))
             .map_err(|failure| failure.hint("it is to be the config.json of the original"))?;
         let path = path.to_path_buf();
