@@ -25,11 +25,14 @@ mod yaml;
 use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tracing_subscriber::{filter::LevelFilter, fmt};
 
 use crate::{exit::Failure, output::Output, settings::Settings};
 
 fn main() -> ExitCode {
+    // No core dump has the secret in it, and no other process of this user reads it.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let cli = cli::Cli::parse();
     fmt()
         .with_writer(std::io::stderr)
@@ -37,6 +40,8 @@ fn main() -> ExitCode {
         .with_target(false)
         .with_max_level(LevelFilter::INFO)
         .without_time()
+        // It would print to standard error, and panic if that is what is broken.
+        .log_internal_errors(false)
         .init();
     let output = Output::new(cli.options.json);
     match run(cli, output) {

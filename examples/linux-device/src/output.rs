@@ -1,5 +1,7 @@
 //! What standard output and the log get to see.
 
+use std::io::{self, ErrorKind, Write as _};
+
 use providore_client::Event;
 use serde_json::{Value, json};
 use tracing::{info, warn};
@@ -18,15 +20,18 @@ impl Output {
     }
 
     /// Says that something was done, or need not be.
-    #[expect(
-        clippy::print_stdout,
-        reason = "standard output is for results; the log goes to standard error"
-    )]
     pub(crate) fn result(self, sentence: &str, object: &Value) {
-        if self.json {
-            println!("{object}");
+        let mut out = io::stdout().lock();
+        let said = if self.json {
+            writeln!(out, "{object}")
         } else {
-            println!("{sentence}");
+            writeln!(out, "{sentence}")
+        };
+        // A reader that has seen enough is no failure, and none is a reason to end.
+        if let Err(error) = said
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            warn!("standard output cannot be written: {error}");
         }
     }
 

@@ -86,11 +86,14 @@ fn log_panics() {
 /// keeps the program from ending.
 pub(crate) fn last_words(text: String) {
     let (said, is_said) = mpsc::channel();
-    thread::spawn(move || {
+    let say = move || {
         let _ = writeln!(io::stderr(), "{text}");
         let _ = said.send(());
-    });
-    let _ = is_said.recv_timeout(PATIENCE);
+    };
+    // Without a thread to spare nothing is said: it might never end.
+    if thread::Builder::new().spawn(say).is_ok() {
+        let _ = is_said.recv_timeout(PATIENCE);
+    }
 }
 
 /// Opened for appending, so that `logrotate` may cut it short while we write.

@@ -119,3 +119,20 @@ fn a_secret_on_the_command_line_is_warned_of() {
     let (_, log) = home.check(&secret, 0);
     assert!(log.contains("visible in `ps`"), "{log}");
 }
+
+/// A log and a standard output that nobody can write are no reason to end in another way.
+#[test]
+fn streams_that_are_broken_change_no_exit_code() {
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    for (server, code) in [(String::from("http://127.0.0.1:1"), 1), (honest(), 0)] {
+        let home = Home::new(server);
+        let mut command = home.command(&["config", "--json"]);
+        let status = command.stdout(full()).stderr(full()).status().unwrap();
+        assert_eq!(status.code(), Some(code));
+    }
+}
