@@ -17,6 +17,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 /// assert_eq!("user_cert".parse(), Ok(Profile::Client));
 /// assert_eq!("usr_cert".parse(), Ok(Profile::Client));
 /// assert_eq!("server_cert".parse(), Ok(Profile::Server));
+/// assert_eq!("both".parse(), Ok(Profile::Both));
 /// assert!("v3_ca".parse::<Profile>().is_err());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -27,12 +28,14 @@ pub enum Profile {
     Client,
     /// A TLS server: `server`, `server_cert`.
     Server,
+    /// Both: a gateway that is a client here and a server there: `both`.
+    Both,
 }
 
 /// Not the name of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a certificate profile, those are client (usr_cert, user_cert) and server (server_cert)"
+    "not a certificate profile, those are client (usr_cert, user_cert), server (server_cert) and both"
 )]
 #[non_exhaustive]
 pub struct UnknownProfile;
@@ -44,6 +47,7 @@ impl Profile {
         match self {
             Self::Client => "client",
             Self::Server => "server",
+            Self::Both => "both",
         }
     }
 }
@@ -55,6 +59,7 @@ impl FromStr for Profile {
         match name {
             "client" | "usr_cert" | "user_cert" => Ok(Self::Client),
             "server" | "server_cert" => Ok(Self::Server),
+            "both" => Ok(Self::Both),
             _ => Err(UnknownProfile),
         }
     }

@@ -21,7 +21,9 @@ pub enum Renewal {
 /// `entropy` moves the date; a device draws it once per certificate and keeps it (or hashes its
 /// own id), as a fresh draw at every look would pull the date forward.
 ///
-/// A certificate that is not valid yet, by a clock that may be wrong, is not due.
+/// A certificate that is not valid yet is due as well: the clock of its server was ahead when it was
+/// issued, and until it begins nobody accepts it. Give a time that is known, such as that of the server's
+/// last answer.
 ///
 /// ```
 /// use providore_pki::renewal::{Renewal, advise};
@@ -39,6 +41,9 @@ pub enum Renewal {
 pub fn advise(not_before_unix: u64, not_after_unix: u64, now_unix: u64, entropy: u32) -> Renewal {
     if now_unix > not_after_unix {
         return Renewal::Expired;
+    }
+    if now_unix < not_before_unix {
+        return Renewal::Due;
     }
     let life = u128::from(not_after_unix.saturating_sub(not_before_unix));
     // 2/3 - 1/20 = 37/60 of the life at the earliest, 2/3 + 1/20 = 43/60 at the latest.
@@ -83,6 +88,17 @@ mod tests {
         }
         check(56, 0, "due");
         check(64, u32::MAX, "not yet");
+    }
+
+    #[test]
+    fn a_certificate_from_a_clock_that_was_ahead_is_due_until_it_begins() {
+        let (begin, end) = (1_000 * DAY, 1_090 * DAY);
+        assert_eq!(advise(begin, end, begin - 365 * DAY, 0), Renewal::Due);
+        assert_eq!(advise(begin, end, begin - 1, 0), Renewal::Due);
+        assert!(matches!(
+            advise(begin, end, begin, 0),
+            Renewal::NotYet { .. }
+        ));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(crate) enum Problem {
     BadTarget,
     UnsupportedMediaType,
     UnusableCsr,
+    KeyRevoked,
     UnsupportedReport,
     UnusableReport,
     TooManyRequests,
@@ -45,6 +46,11 @@ impl Problem {
                 "unusable-csr",
                 "Send a PKCS#10 request, signed by its own key, whose one common name is the \
                  device id.",
+            ),
+            Self::KeyRevoked => (
+                409,
+                "key-revoked",
+                "The key of the request was revoked: make a new one.",
             ),
             Self::TooManyRequests => (429, "too-many-requests", "Wait, then sign and ask anew."),
             Self::Unavailable => (503, "unavailable", "Try again later."),

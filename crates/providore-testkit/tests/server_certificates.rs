@@ -113,9 +113,9 @@ impl Scene {
     fn check_key_forbidden(&self, seed: u8, seconds: i64) {
         let message = self.peer.post_csr(&self.peer.csr(seed), at(seconds));
         let answer = self.post(&message, seconds);
-        assert_eq!(answer.status, 422);
+        assert_eq!(answer.status, 409);
         self.peer.verify(&answer, at(seconds)).map(|_| ()).unwrap();
-        assert!(answer.text().contains("the key was revoked"));
+        assert!(answer.text().contains("key-revoked"));
         assert!(self.site.heard_of("KeyForbidden"));
     }
 }
@@ -465,7 +465,7 @@ fn a_compromised_key_is_refused_from_other_devices_too() {
     let other = Peer::new("dev2");
     block_on(scene.store.put_device(other.record()));
     let answer = scene.post(&other.post_csr(&other.csr(1), at(20)), 20);
-    assert_eq!(answer.status, 422);
+    assert_eq!(answer.status, 409);
 }
 
 #[test]
@@ -648,6 +648,25 @@ fn an_image_that_changes_while_it_is_read_spoils_no_later_answer() {
     assert_eq!(ask(), Ok(503), "what is signed is what its digest says");
     scene.store.heal();
     assert_eq!(ask(), Ok(200));
+}
+
+#[test]
+fn a_certificate_for_both_uses_serves_as_either() {
+    let scene = Scene::new("dev1");
+    let mut device = scene.peer.record();
+    device.certificate.profile = Profile::Both;
+    block_on(scene.store.put_device(device));
+    let answer = scene.post(&scene.peer.post_csr(&scene.peer.csr(1), at(0)), 0);
+    let unix = u64::try_from(at(0).unix()).unwrap();
+    for profile in [Profile::Client, Profile::Server, Profile::Both] {
+        let roots = &scene.site.root_pem;
+        assert!(VerifiedChain::verify(answer.text(), roots, profile, unix).is_ok());
+    }
+    // One for a single use is not one for both.
+    let other = Scene::new("dev2");
+    let answer = other.post(&other.peer.post_csr(&other.peer.csr(1), at(0)), 0);
+    let roots = &other.site.root_pem;
+    assert!(VerifiedChain::verify(answer.text(), roots, Profile::Both, unix).is_err());
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn a_revocation_by_another_process_is_seen_by_the_next_request() {
     assert_ne!(second.body, first.body, "not the revoked one");
     revoke(RevocationReason::KeyCompromise);
     let third = site.ask(&peer.post_csr(&csr, at(3)), at(3));
-    assert_eq!(third.status, 422, "{}", third.text());
+    assert_eq!(third.status, 409, "{}", third.text());
 }
 
 #[test]

@@ -36,9 +36,14 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Get a certificate, if there is none or its time has come (what happens without a command)
     #[command(
-        after_help = "Example:\n  providore-device certificate --cert-path /etc/app/cert.pem"
+        after_help = "Example:\n  providore-device certificate --cert-path /etc/app/cert.pem\n  \
+                      providore-device certificate --renew"
     )]
-    Certificate,
+    Certificate {
+        /// Get a new one, whatever the stored one is like
+        #[arg(long)]
+        renew: bool,
+    },
     /// Get the configuration and store it, if it changed
     #[command(
         after_help = "Example:\n  providore-device config --config-path /etc/app/config.json"

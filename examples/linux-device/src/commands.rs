@@ -59,10 +59,10 @@ pub(crate) async fn run(
         judge_left_over(&mut platform, settings).await?;
     }
     let mut key_file = match command {
-        Command::Certificate | Command::Run => Some(KeyFile::open(settings)?),
+        Command::Certificate { .. } | Command::Run => Some(KeyFile::open(settings)?),
         _ => None,
     };
-    let mut key = key_file.as_ref().map(|file| file.key.clone());
+    let mut key = key_file.as_ref().map(KeyFile::key);
     let chunk_len = match settings.authors {
         Some(_) => ChunkSize::MAX.bytes() as usize,
         None => DOCUMENT_LEN,
@@ -86,7 +86,7 @@ pub(crate) async fn run(
         output,
     };
     match command {
-        Command::Certificate => host.certificate().await,
+        Command::Certificate { renew } => host.certificate(renew).await,
         Command::Config => host.config().await,
         Command::Firmware(_) => host.firmware().await,
         Command::Run => host.live().await,
@@ -119,10 +119,28 @@ impl<'a> Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    async fn certificate(&mut self) -> Result<(), Failure> {
-        let attempt = async |agent: &mut HostAgent<'a>| agent.check_certificate().await;
-        let step = self.persist(attempt).await?;
+    async fn certificate(&mut self, renew: bool) -> Result<(), Failure> {
+        let attempt = async |agent: &mut HostAgent<'a>| {
+            if renew {
+                agent.renew_certificate().await
+            } else {
+                agent.check_certificate().await
+            }
+        };
+        let mut step = self.persist(attempt).await?;
+        if step == CertificateStep::KeyRevoked {
+            self.replace_key()?;
+            step = self.persist(attempt).await?;
+        }
         self.after_certificate(&step).await
+    }
+
+    /// Has the agent ask with a new key from now on.
+    fn replace_key(&mut self) -> Result<(), Failure> {
+        match &mut self.key_file {
+            Some(key_file) => key_file.replace(),
+            None => Ok(()),
+        }
     }
 
     async fn config(&mut self) -> Result<(), Failure> {
@@ -169,6 +187,9 @@ impl<'a> Host<'a> {
                 self.output.result(sentence, &object);
                 Ok(())
             }
+            CertificateStep::KeyRevoked => Err(Failure::declined(
+                "no certificate: the server refuses the new key as well",
+            )),
             _ => Ok(()),
         }
     }

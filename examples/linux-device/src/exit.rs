@@ -35,6 +35,11 @@ impl Failure {
         Self::new(LOCAL, message, Some(source.into()))
     }
 
+    /// The server has answered, and does not give what was asked for.
+    pub(crate) fn declined(message: impl Into<String>) -> Self {
+        Self::new(REFUSED, message, None)
+    }
+
     /// Something is not what somebody trusted has signed.
     pub(crate) fn not_verified(
         message: impl Into<String>,

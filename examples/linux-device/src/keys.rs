@@ -4,18 +4,47 @@
 //! use until a new key has its certificate: the new one waits in `KEY.next` meanwhile, and the old
 //! one ends up in `KEY.old`.
 
-use std::path::{Path, PathBuf};
+use alloc::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
-use providore_pki::{Certificate, SoftwareKey};
+use providore_pki::{Certificate, DeviceKey, KeyError, PublicKey, Signature, SoftwareKey};
 use tracing::info;
 
 use crate::{exit::Failure, files, settings::Settings};
 
 /// The key to ask with, and where it has to go.
 pub(crate) struct KeyFile {
-    pub(crate) key: SoftwareKey,
+    key: CurrentKey,
     path: PathBuf,
     waiting: bool,
+}
+
+/// The key that the agent asks with. It is shared, so that another one can take its place while the
+/// agent runs.
+#[derive(Debug, Clone)]
+pub(crate) struct CurrentKey(Arc<Mutex<SoftwareKey>>);
+
+impl CurrentKey {
+    fn new(key: SoftwareKey) -> Self {
+        Self(Arc::new(Mutex::new(key)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SoftwareKey> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DeviceKey for CurrentKey {
+    fn public_key(&mut self) -> Result<PublicKey, KeyError> {
+        DeviceKey::public_key(&mut *self.lock())
+    }
+
+    fn sign(&mut self, message: &[u8]) -> Result<Signature, KeyError> {
+        DeviceKey::sign(&mut *self.lock(), message)
+    }
 }
 
 impl KeyFile {
@@ -25,7 +54,7 @@ impl KeyFile {
         let next = files::beside(&path, ".next");
         if let Some(key) = read_key(&next)? {
             let file = Self {
-                key,
+                key: CurrentKey::new(key),
                 path,
                 waiting: true,
             };
@@ -34,7 +63,7 @@ impl KeyFile {
         let content = files::read(&path, MAX_LEN).map_err(|error| unreadable(&path, error))?;
         if let Some(key) = content.as_deref().and_then(decode) {
             return Ok(Self {
-                key,
+                key: CurrentKey::new(key),
                 path,
                 waiting: false,
             });
@@ -44,11 +73,29 @@ impl KeyFile {
             explain(&path, content);
         }
         let key = generate()?;
-        let place = if waiting { &next } else { &path };
-        let pem = key.to_pkcs8_pem();
-        let pem = pem.map_err(|error| Failure::local("the new key cannot be written", error))?;
-        files::replace(place, pem.as_bytes()).map_err(|error| unwritable(place, error))?;
-        Ok(Self { key, path, waiting })
+        write(&key, if waiting { &next } else { &path })?;
+        Ok(Self {
+            key: CurrentKey::new(key),
+            path,
+            waiting,
+        })
+    }
+
+    /// The key, for the agent.
+    pub(crate) fn key(&self) -> CurrentKey {
+        self.key.clone()
+    }
+
+    /// Asks with another key from now on: the server refuses the present one. That stays in its place
+    /// until the new one has a certificate.
+    pub(crate) fn replace(&mut self) -> Result<(), Failure> {
+        let key = generate()?;
+        let next = files::beside(&self.path, ".next");
+        write(&key, &next)?;
+        info!("the key was revoked: a new one is in {}", next.display());
+        *self.key.lock() = key;
+        self.waiting = true;
+        Ok(())
     }
 
     /// The certificate is stored: the key that it is for takes its place.
@@ -76,7 +123,7 @@ impl KeyFile {
     /// A power cut can come between storing the certificate and moving the key.
     fn resume(mut self, cert_path: &Path) -> Result<Self, Failure> {
         let stored = files::read(cert_path, MAX_LEN).ok().flatten();
-        let spki = self.key.public_key().to_spki_der();
+        let spki = self.key.lock().public_key().to_spki_der();
         let is_for_this = |pem: &str| {
             let leaf = pem.split_inclusive("-----END CERTIFICATE-----").next();
             leaf.and_then(|leaf| Certificate::from_pem(leaf).ok())
@@ -87,6 +134,12 @@ impl KeyFile {
         }
         Ok(self)
     }
+}
+
+fn write(key: &SoftwareKey, path: &Path) -> Result<(), Failure> {
+    let pem = key.to_pkcs8_pem();
+    let pem = pem.map_err(|error| Failure::local("the new key cannot be written", error))?;
+    files::replace(path, pem.as_bytes()).map_err(|error| unwritable(path, error))
 }
 
 /// Keeps a key under another name as well, without a moment in which there is none.

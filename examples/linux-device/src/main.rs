@@ -5,6 +5,8 @@
 //! Everything that needs a clock, a file, a random number or the environment is here; what to ask
 //! and what to believe is `providore-client`'s.
 
+extern crate alloc;
+
 mod author;
 mod cli;
 mod clock;
@@ -54,7 +56,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: cli::Cli, output: Output) -> Result<(), Failure> {
-    let command = cli.command.unwrap_or(cli::Command::Certificate);
+    let command = cli
+        .command
+        .unwrap_or(cli::Command::Certificate { renew: false });
     if let cli::Command::Firmware(cli::FirmwareArgs {
         action: Some(action),
     }) = command

@@ -14,6 +14,9 @@ pub enum CertificateStep {
         /// When it will be renewed, in Unix seconds.
         renew_at_unix: u64,
     },
+    /// The server refuses the device's key, which was revoked: give the agent a new key
+    /// ([`Identity`]), and ask again.
+    KeyRevoked,
     /// A new one has been stored, the old one kept as previous.
     Stored {
         /// When it ends, in Unix seconds.

@@ -22,10 +22,11 @@ fn check(clock: MemoryClock, settings: Settings, expected: &[&str]) {
     let mut platform = platform_in(&world, clock);
     let (ca, root) = authority(1);
     let there = alloc::rc::Rc::clone(&world);
+    let mut there_is: Option<Vec<u8>> = None;
     platform.transport = MemoryTransport::new(Box::new(move |request: MemoryRequest| {
         let mut world = there.borrow_mut();
         let path = request.target.clone();
-        if !path.starts_with("/certificates/") {
+        if !path.starts_with("/certificate") {
             return world.deliver(request);
         }
         let request = Delivered::from(request);
@@ -33,8 +34,13 @@ fn check(clock: MemoryClock, settings: Settings, expected: &[&str]) {
         Ok(answer(match path.as_str() {
             "/certificates/ca.pem" => Reply::unsigned(200, root.as_bytes()),
             _ if world.server.admit(&request).is_err() => world.server.refusal(),
+            "/certificate" => match &there_is {
+                Some(chain) => world.server.sign(&request, plain(200, chain)),
+                None => world.server.sign(&request, plain(404, b"")),
+            },
             _ => {
                 let chain = issue(&ca, &request.body, 0, 1);
+                there_is = Some(chain.clone());
                 world.server.sign(&request, plain(200, &chain))
             }
         }))
@@ -53,7 +59,11 @@ fn check(clock: MemoryClock, settings: Settings, expected: &[&str]) {
     assert_eq!(world.borrow().targets(), expected);
     let step = run(agent.check_certificate()).unwrap();
     assert!(matches!(step, CertificateStep::Kept { .. }), "{step:?}");
-    assert_eq!(world.borrow().asked.len(), expected.len());
+    // The server was asked whether it still vouches for it, and nothing else.
+    let world = world.borrow();
+    let asked = world.targets();
+    assert_eq!(asked[..expected.len()], *expected);
+    assert_eq!(asked[expected.len()..], ["/certificate"]);
 }
 
 #[test]

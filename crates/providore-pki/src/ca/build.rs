@@ -133,9 +133,10 @@ pub(super) fn device_extensions(
         // RSA key exchange of TLS 1.2, which some of the deployed peers still use.
         usages |= KeyUsages::KeyEncipherment;
     }
-    let purpose = match terms.profile() {
-        Profile::Client => ID_KP_CLIENT_AUTH,
-        Profile::Server => ID_KP_SERVER_AUTH,
+    let purposes = match terms.profile() {
+        Profile::Client => vec![ID_KP_CLIENT_AUTH],
+        Profile::Server => vec![ID_KP_SERVER_AUTH],
+        Profile::Both => vec![ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH],
     };
     let key_id = key_id(csr.public_key_spki_der())?;
     der_of(|| {
@@ -145,7 +146,7 @@ pub(super) fn device_extensions(
                 path_len_constraint: None,
             })?,
             critical(&KeyUsage(usages))?,
-            plain(&ExtendedKeyUsage(vec![purpose]))?,
+            plain(&ExtendedKeyUsage(purposes))?,
             plain(&SubjectKeyIdentifier(OctetString::new(key_id)?))?,
             plain(&authority(authority_key_id)?)?,
             plain(&SubjectAltName(alt_names(csr, terms)?))?,

@@ -198,6 +198,10 @@ fn verify_path(
     let usage = match profile {
         Profile::Client => KeyUsage::client_auth(),
         Profile::Server => KeyUsage::server_auth(),
+        Profile::Both => {
+            verify_path(leaf, issuers, anchors, (Profile::Client, now_unix))?;
+            KeyUsage::server_auth()
+        }
     };
     let leaf = EndEntityCert::try_from(leaf).map_err(|error| reason(&error))?;
     let path = leaf

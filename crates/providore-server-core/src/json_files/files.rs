@@ -40,7 +40,11 @@ fn mode_of(path: &Path) -> Option<u32> {
     let found = fs::metadata(path).ok()?;
     let mode = found.permissions().mode() & 0o777;
     // What everybody may read was never meant: these files hold secrets.
-    Some(if mode.trailing_zeros() >= 3 { mode } else { 0o600 })
+    Some(if mode.trailing_zeros() >= 3 {
+        mode
+    } else {
+        0o600
+    })
 }
 
 /// The file that a path leads to, which need not be there yet.

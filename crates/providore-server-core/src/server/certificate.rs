@@ -16,9 +16,6 @@ use crate::{
     Response, StoreError, problem::Problem,
 };
 
-/// What a device is told whose key was revoked: it has to make another one.
-const FORBIDDEN_KEY: &str = "the key was revoked and must not be used again";
-
 const PEM: &str = "application/x-pem-file";
 
 /// The longest wait that a device with a slow clock is told, in seconds.
@@ -128,7 +125,7 @@ where
         };
         if self.store.is_key_forbidden(&csr.key_fingerprint()).await? {
             self.audit.record(&Event::KeyForbidden { device });
-            return Ok(Err(Problem::UnusableCsr.detailed(FORBIDDEN_KEY)));
+            return Ok(Err(Problem::KeyRevoked.response()));
         }
         Ok(Ok(csr))
     }

@@ -29,8 +29,12 @@ impl Host<'_> {
             if let Some(step @ ConfigStep::Stored) = &day.config {
                 warn_of(self.after_config(step).await);
             }
-            if let Some(step @ CertificateStep::Stored { .. }) = &day.certificate {
-                warn_of(self.after_certificate(step).await);
+            match &day.certificate {
+                Some(CertificateStep::KeyRevoked) => warn_of(self.certificate(false).await),
+                Some(step @ CertificateStep::Stored { .. }) => {
+                    warn_of(self.after_certificate(step).await);
+                }
+                _ => {}
             }
             if let Some(step @ (FirmwareStep::OnTrial | FirmwareStep::Refused)) = day.firmware {
                 warn_of(self.after_firmware(step).await);

@@ -1,6 +1,8 @@
 //! `providore-device` as a user runs it, against a server on 127.0.0.1.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+extern crate alloc;
+
 mod certificate;
 mod config;
 mod exit_codes;

@@ -125,10 +125,14 @@ pub(crate) fn authority() -> (LocalCa, String) {
 }
 
 pub(crate) fn issue(ca: &LocalCa, csr: &[u8]) -> Vec<u8> {
+    issue_for(ca, csr, Profile::Client)
+}
+
+pub(crate) fn issue_for(ca: &LocalCa, csr: &[u8], profile: Profile) -> Vec<u8> {
     let csr = VerifiedCsr::check(csr, &DEVICE.parse().unwrap()).unwrap();
     let validity = Validity::starting_at(now_unix(), 90 * 86_400).unwrap();
     let serial = SerialNumber::from_entropy(&[9; 16]).unwrap();
-    let terms = CertificateTerms::new(Profile::Client, serial, validity);
+    let terms = CertificateTerms::new(profile, serial, validity);
     let issued = ca.issue(&csr, &terms).unwrap();
     issued.chain_pem().as_bytes().to_vec()
 }

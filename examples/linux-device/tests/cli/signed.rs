@@ -1,7 +1,10 @@
 //! The `Signed` dialect, which is what nobody has to ask for.
 
+use alloc::sync::Arc;
+use std::sync::Mutex;
+
 use providore_pki::{
-    LocalCa, SoftwareKey as AuthorKey,
+    Certificate, LocalCa, Profile, SoftwareKey as AuthorKey, VerifiedCsr,
     manifest::{ManifestBuilder, Release},
 };
 use providore_sign::{
@@ -17,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     home::{Home, finish, is_there},
-    server::{DEVICE, IMAGE, Reply, Request, SECRET, authority, issue, now, start},
+    server::{DEVICE, IMAGE, Reply, Request, SECRET, authority, issue_for, now, start},
 };
 
 const NEXT: &str = "the-next-secret-of-this-device";
@@ -32,6 +35,37 @@ pub(crate) struct Server {
     manifest: Option<Vec<u8>>,
     /// How far its clock is from that of this machine, in seconds.
     ahead_s: i64,
+    certificates: Arc<Mutex<Certificates>>,
+}
+
+/// What it knows of certificates.
+#[derive(Default)]
+pub(crate) struct Certificates {
+    /// What it hands out.
+    current: Option<Vec<u8>>,
+    /// A key that it certifies no more.
+    revoked_key: Option<Vec<u8>>,
+    profile: Profile,
+}
+
+impl Certificates {
+    /// Revokes what it hands out, and forbids its key if that is compromised.
+    fn revoke(&mut self, compromised: bool) {
+        let revoked = self.current.take().unwrap();
+        let revoked = Certificate::first_of_pem(core::str::from_utf8(&revoked).unwrap()).unwrap();
+        self.revoked_key = compromised.then(|| revoked.public_key_spki_der().to_vec());
+    }
+
+    fn answer(&mut self, ca: &LocalCa, csr: &[u8]) -> Reply {
+        let device = DEVICE.parse().unwrap();
+        let checked = VerifiedCsr::check(csr, &device).unwrap();
+        if self.revoked_key.as_deref() == Some(checked.public_key_spki_der()) {
+            return Reply::unsigned(409, b"");
+        }
+        let chain = issue_for(ca, csr, self.profile);
+        self.current = Some(chain.clone());
+        Reply::unsigned(200, &chain)
+    }
 }
 
 impl Server {
@@ -44,6 +78,7 @@ impl Server {
             next: None,
             manifest: None,
             ahead_s: 0,
+            certificates: Arc::default(),
         }
     }
 
@@ -123,7 +158,14 @@ impl Server {
                 let tag = providore_client::EntityTag::of_image(&Sha256::digest(IMAGE).into());
                 Reply::unsigned(200, IMAGE).with("etag", tag.as_str())
             }
-            ("/certificates/request", _) => Reply::unsigned(200, &issue(&self.ca.0, &request.body)),
+            ("/certificate", _) => match &self.certificates.lock().unwrap().current {
+                Some(chain) => Reply::unsigned(200, chain),
+                None => Reply::unsigned(404, b""),
+            },
+            ("/certificates/request", _) => {
+                let mut certificates = self.certificates.lock().unwrap();
+                certificates.answer(&self.ca.0, &request.body)
+            }
             ("/time" | "/report", _) | ("/secret", None) => Reply::unsigned(204, b""),
             ("/secret", Some(next)) => self.encrypted(next.as_bytes()),
             _ => Reply::unsigned(404, b""),
@@ -347,5 +389,64 @@ fn what_is_not_verified_changes_nothing() {
         let home = Home::speaking("signed", start(stranger));
         home.check(&["config"], 4);
         assert!(!is_there(&home.path("state/config.json")));
+    }
+}
+
+/// A device with a certificate, and what its server knows of it.
+fn certified(profile: Profile) -> (Home, Arc<Mutex<Certificates>>) {
+    let certificates = Arc::new(Mutex::new(Certificates {
+        profile,
+        ..Certificates::default()
+    }));
+    let theirs = Arc::clone(&certificates);
+    let home = home(|server| server.certificates = theirs);
+    let (out, _) = home.check(&["certificate"], 0);
+    assert_eq!(out, "New Certificate created!\n");
+    (home, certificates)
+}
+
+#[test]
+fn a_revoked_certificate_is_replaced_at_the_next_look() {
+    let (home, certificates) = certified(Profile::Client);
+    let key = home.read("state/key.pem");
+    let (out, _) = home.check(&["certificate"], 0);
+    assert_eq!(out, "Certificate does not need renewing\n");
+    certificates.lock().unwrap().revoke(false);
+    let (out, _) = home.check(&["certificate"], 0);
+    assert_eq!(out, "New Certificate created!\n");
+    assert_eq!(
+        home.read("state/key.pem"),
+        key,
+        "the key was not compromised"
+    );
+}
+
+#[test]
+fn a_compromised_key_is_replaced_together_with_its_certificate() {
+    let (home, certificates) = certified(Profile::Client);
+    let key = home.read("state/key.pem");
+    certificates.lock().unwrap().revoke(true);
+    let (out, log) = home.check(&["certificate"], 0);
+    assert_eq!(out, "New Certificate created!\n");
+    assert!(log.contains("the key was revoked"), "{log}");
+    assert_ne!(home.read("state/key.pem"), key);
+    assert_eq!(home.read("state/key.pem.old"), key);
+    let (out, _) = home.check(&["certificate"], 0);
+    assert_eq!(out, "Certificate does not need renewing\n");
+}
+
+#[test]
+fn a_certificate_is_renewed_by_hand() {
+    let (home, _) = certified(Profile::Client);
+    let (out, _) = home.check(&["certificate", "--renew"], 0);
+    assert_eq!(out, "New Certificate created!\n");
+}
+
+#[test]
+fn a_certificate_is_accepted_for_what_the_servers_record_says() {
+    for profile in [Profile::Client, Profile::Server, Profile::Both] {
+        let (home, _) = certified(profile);
+        let (out, _) = home.check(&["certificate"], 0);
+        assert_eq!(out, "Certificate does not need renewing\n", "{profile:?}");
     }
 }

@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::CertificateStep;
 use crate::{
-    Agent, AgentError, Body as _, CertificateRequest, Clock as _, Device, Error, Event, Head as _,
-    Locator as _, Parts, Record, Request, Storage as _, Transport as _,
+    Agent, AgentError, Body as _, CertificateRequest, Clock as _, CurrentCertificate, Device,
+    Error, Event, Head as _, Locator as _, Parts, Record, Request, Storage as _, Transport as _,
     agent::ask::{Approached, Line, Pending},
     certificate::CERTIFICATE,
     head::retry_after,
@@ -79,9 +79,10 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         self
     }
 
-    /// Looks at the stored certificate; asks for one if there is none for this key and name, or if
-    /// two thirds of its life are over. In the `Signed` dialect the time is the server's, and is
-    /// asked for if no answer has told it yet.
+    /// Looks at the stored certificate; asks for one if there is none for this key and name, if it is
+    /// not valid yet, or if two thirds of its life are over. In the `Signed` dialect the time is the
+    /// server's, and is asked for if no answer has told it yet; and a certificate that the server no
+    /// longer hands out, because it was revoked, is replaced.
     ///
     /// The new chain is stored under [`Record::Certificate`] after it was found to lead to the CA
     /// and to fit key and name; before that the old one goes to [`Record::PreviousCertificate`].
@@ -92,9 +93,9 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         let key = self.public_key()?;
         let stored = self.stored_certificate(&key).await?;
         let now_unix = unix(self.known_time().await?);
-        if let Some(Renewal::NotYet { at_unix }) = stored
-            .as_ref()
-            .map(|kept| advice(&self.device, kept, now_unix))
+        if let Some(kept) = &stored
+            && let Renewal::NotYet { at_unix } = advice(&self.device, kept, now_unix)
+            && self.is_vouched_for(kept).await
         {
             self.say(&Event::CertificateKept {
                 renew_at_unix: at_unix,
@@ -103,13 +104,55 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
                 renew_at_unix: at_unix,
             });
         }
+        self.replace_certificate(&key).await
+    }
+
+    /// Asks for a certificate whatever the stored one is like.
+    ///
+    /// # Errors
+    /// [`AgentError`]; the stored certificate stays.
+    pub async fn renew_certificate(&mut self) -> Result<CertificateStep, AgentError> {
+        let key = self.public_key()?;
+        self.known_time().await?;
+        self.replace_certificate(&key).await
+    }
+
+    async fn replace_certificate(
+        &mut self,
+        key: &PublicKey,
+    ) -> Result<CertificateStep, AgentError> {
         self.say(&Event::CertificateDue);
         let server = self.approach().await?;
-        let outcome = self.renew(&server, &key).await;
-        let certificate = self.settle(outcome).await?;
+        let outcome = self.renew(&server, key).await;
+        let certificate = match self.settle(outcome).await {
+            Err(AgentError::Answer(Error::Declined {
+                status: KEY_REVOKED,
+                ..
+            })) => return Ok(CertificateStep::KeyRevoked),
+            outcome => outcome?,
+        };
         let not_after_unix = certificate.certificate().not_after_unix();
         self.say(&Event::CertificateStored { not_after_unix });
         Ok(CertificateStep::Stored { not_after_unix })
+    }
+
+    /// Whether the server still hands out this certificate: it does not after it was revoked. A server
+    /// that cannot be asked revokes nothing.
+    ///
+    /// A first Providore forgets certificates without having revoked them, so it is not asked.
+    async fn is_vouched_for(&mut self, kept: &Certificate) -> bool {
+        if self.device.session().is_none() {
+            return true;
+        }
+        let Ok(server) = self.approach().await else {
+            return true;
+        };
+        match self.ask(&server, CurrentCertificate::new()).await {
+            Ok(current) => Certificate::from_pem(leaf_of(current.text()))
+                .is_ok_and(|current| current.serial() == kept.serial()),
+            Err(AgentError::Answer(Error::Declined { status: 404, .. })) => false,
+            Err(_) => true,
+        }
     }
 
     fn public_key(&mut self) -> Result<PublicKey, CertificateFault> {
@@ -177,7 +220,14 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         let now_unix = unix(self.time()?);
         let id = self.device.id().clone();
         let verify = |roots: &str| {
+            // What it is for is the server's record to decide.
             VerifiedChain::verify(chain_pem, roots, Profile::Client, now_unix)
+                .or_else(|error| match error {
+                    ChainError::WrongPurpose => {
+                        VerifiedChain::verify(chain_pem, roots, Profile::Server, now_unix)
+                    }
+                    other => Err(other),
+                })
                 .and_then(|chain| chain.belonging_to(&id, key))
                 .map_err(CertificateFault::from)
         };
@@ -254,6 +304,9 @@ fn advice<K: MacKey>(device: &Device<K>, kept: &Certificate, now_unix: u64) -> R
         entropy,
     )
 }
+
+/// Conflict (RFC 9110, 15.5.10): the key of the request was revoked.
+const KEY_REVOKED: u16 = 409;
 
 /// The first certificate of a chain.
 fn leaf_of(pem: &str) -> &str {

@@ -140,6 +140,7 @@ pub(super) fn certificate(profile: Option<Profile>, days: Option<u16>) -> Map<St
     if let Some(profile) = profile {
         let name = match profile {
             Profile::Server => "server_cert",
+            Profile::Both => "both",
             _ => "usr_cert",
         };
         certificate.insert("extensions".into(), name.into());
