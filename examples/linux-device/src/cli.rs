@@ -325,7 +325,8 @@ first. Only HTTP is found, and only with the dialect `signed`.
 Hook: run with PROVIDORE_EVENT=config|certificate|firmware and PROVIDORE_PATH, the file that
 changed (for firmware also PROVIDORE_VERSION). New firmware is on trial until the hook ends:
 with exit code 0 it stays, otherwise the previous one is put back and that version is not
-installed again. Without a hook it stays.
+installed again. Without a hook it stays. A configuration or certificate of which the hook did not
+end with 0 is told again at each look until it does, also after a restart.
 
 Authors of firmware: with --author-key (in the file a list, `author-key: [a.pub.pem, b.pub.pem]`)
 and --hardware, firmware is installed only if its manifest is signed by one of them, is for this

@@ -25,7 +25,7 @@ use crate::{
     random::SystemRandom,
     settings::{Authors, Settings},
     slot::FileSlot,
-    store::FileStorage,
+    store::{CERTIFICATE, CONFIG, FileStorage, Untold},
     whereabouts::Whereabouts,
 };
 
@@ -178,33 +178,46 @@ impl<'a> Host<'a> {
                 let object = json!({"event": "certificate", "changed": true, "path": path,
                     "not_after_unix": not_after_unix});
                 self.output.result("New Certificate created!", &object);
-                self.call_hook("certificate", path, None).await
             }
             CertificateStep::Kept { renew_at_unix } => {
                 let object = json!({"event": "certificate", "changed": false, "path": path,
                     "renew_at_unix": renew_at_unix});
                 let sentence = "Certificate does not need renewing";
                 self.output.result(sentence, &object);
-                Ok(())
             }
-            CertificateStep::KeyRevoked => Err(Failure::declined(
-                "no certificate: the server refuses the new key as well",
-            )),
-            _ => Ok(()),
+            CertificateStep::KeyRevoked => {
+                return Err(Failure::declined(
+                    "no certificate: the server refuses the new key as well",
+                ));
+            }
+            _ => {}
         }
+        self.tell(CERTIFICATE, path).await
     }
 
     async fn after_config(&mut self, step: &ConfigStep) -> Result<(), Failure> {
         let path = &self.settings.config_path;
         let changed = *step == ConfigStep::Stored;
         let object = json!({"event": "config", "changed": changed, "path": path});
-        if !changed {
-            self.output.result("Configuration is current", &object);
+        let sentence = if changed {
+            format!("New configuration in {}", path.display())
+        } else {
+            String::from("Configuration is current")
+        };
+        self.output.result(&sentence, &object);
+        self.tell(CONFIG, path).await
+    }
+
+    /// Calls the hook for a change of which it has not been told yet. It counts as told when the hook has
+    /// ended well; until then it is called again each time, after a restart as well.
+    async fn tell(&self, event: &'static str, path: &std::path::Path) -> Result<(), Failure> {
+        let untold = Untold::of(self.settings);
+        if self.settings.hook.is_none() || !untold.is_noted(event) {
             return Ok(());
         }
-        let sentence = format!("New configuration in {}", path.display());
-        self.output.result(&sentence, &object);
-        self.call_hook("config", path, None).await
+        self.call_hook(event, path, None).await?;
+        let failed = |error| Failure::local("what the hook has been told cannot be noted", error);
+        untold.clear(event).map_err(failed)
     }
 
     async fn after_firmware(&mut self, step: FirmwareStep) -> Result<(), Failure> {

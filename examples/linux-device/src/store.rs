@@ -14,6 +14,8 @@ pub(crate) struct FileStorage {
     config: PathBuf,
     certificate: PathBuf,
     state: PathBuf,
+    /// Where it is noted what a hook has still to be told, if there is a hook.
+    untold: Option<Untold>,
     /// Stands in for the pinned CA until one is pinned.
     ca: Option<PathBuf>,
 }
@@ -24,6 +26,7 @@ impl FileStorage {
             config: settings.config_path.clone(),
             certificate: settings.cert_path.clone(),
             state: settings.state_dir.clone(),
+            untold: settings.hook.as_ref().map(|_| Untold::of(settings)),
             ca: settings.ca.clone(),
         }
     }
@@ -63,7 +66,12 @@ impl Storage for FileStorage {
     }
 
     async fn store(&mut self, record: Record, content: &[u8]) -> Result<(), StoreError> {
-        files::replace(&self.path(record), content).map_err(classify)
+        let path = self.path(record);
+        if let (Some(untold), Some(event)) = (&self.untold, event_of(record)) {
+            // Before the file: a power cut between the two costs one call too many, never one too few.
+            untold.note(event).map_err(classify)?;
+        }
+        files::replace(&path, content).map_err(classify)
     }
 
     async fn remove(&mut self, record: Record) -> Result<(), StoreError> {
@@ -71,6 +79,48 @@ impl Storage for FileStorage {
         files::remove(&path).map_err(classify)
     }
 }
+
+/// What a hook is told when a record is replaced.
+const fn event_of(record: Record) -> Option<&'static str> {
+    match record {
+        Record::Config => Some(CONFIG),
+        Record::Certificate => Some(CERTIFICATE),
+        _ => None,
+    }
+}
+
+/// The changes of which no hook has ended well yet: one file for each in the state folder, so that they
+/// outlast restarts and power cuts.
+#[derive(Debug, Clone)]
+pub(crate) struct Untold(PathBuf);
+
+impl Untold {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self(settings.state_dir.clone())
+    }
+
+    pub(crate) fn is_noted(&self, event: &str) -> bool {
+        self.path(event).exists()
+    }
+
+    /// The hook has ended well.
+    pub(crate) fn clear(&self, event: &str) -> std::io::Result<()> {
+        files::remove(&self.path(event))?;
+        files::sync_folder(&self.0)
+    }
+
+    fn note(&self, event: &str) -> std::io::Result<()> {
+        files::replace(&self.path(event), b"")
+    }
+
+    fn path(&self, event: &str) -> PathBuf {
+        self.0.join(format!("untold-{event}"))
+    }
+}
+
+/// The events of a hook for which a mark is kept; that of firmware is the trial.
+pub(crate) const CONFIG: &str = "config";
+pub(crate) const CERTIFICATE: &str = "certificate";
 
 fn classify(error: std::io::Error) -> StoreError {
     let kind = match error.kind() {

@@ -5,7 +5,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use super::Host;
-use crate::{exit::Failure, notices::Notices};
+use crate::{
+    exit::Failure,
+    notices::Notices,
+    store::{CERTIFICATE, CONFIG},
+};
 
 impl Host<'_> {
     pub(super) async fn live(&mut self) -> Result<(), Failure> {
@@ -23,7 +27,11 @@ impl Host<'_> {
     }
 
     async fn days(&mut self, notices: &mut Notices) {
+        let settings = self.settings;
         loop {
+            // Before anything is asked: what was not told needs no server.
+            warn_of(self.tell(CONFIG, &settings.config_path).await);
+            warn_of(self.tell(CERTIFICATE, &settings.cert_path).await);
             let day = self.agent.day().await;
             // Only changes are results here; that all is current goes without saying.
             if let Some(step @ ConfigStep::Stored) = &day.config {

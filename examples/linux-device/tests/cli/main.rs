@@ -14,3 +14,4 @@ mod replaced;
 mod secrets;
 mod server;
 mod signed;
+mod told;
