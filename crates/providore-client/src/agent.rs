@@ -8,6 +8,8 @@ mod config_trial;
 mod error;
 mod event;
 mod firmware;
+#[cfg(any(feature = "update", feature = "server-trusted-firmware"))]
+mod no_place;
 mod report;
 mod rest;
 #[cfg(feature = "secret-rotation")]

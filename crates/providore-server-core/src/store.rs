@@ -272,9 +272,8 @@ pub struct Document {
 }
 
 impl Document {
-    /// The longest configuration in bytes: what a server is willing to hold per device, and far
-    /// more than a microcontroller can.
-    pub const MAX_LEN: usize = 1024 * 1024;
+    /// The longest configuration in bytes, as the protocol has it.
+    pub const MAX_LEN: usize = providore_wire::MAX_CONFIG_LEN;
 
     /// Takes the bytes and computes their digest.
     #[must_use]

@@ -18,6 +18,7 @@
 //! | [`PeripheralKey`] | a model of a MAC key that is locked in hardware |
 //! | [`parties`] | a device and a server that talk to each other in virtual time |
 //! | [`simulator`] | an agent and a server on a link that loses, delays, repeats and damages |
+//! | [`PoorFiles`] | a file system with the abilities of exFAT, or with little room |
 //! | [`SharedStore`] | a store that outlives its server, and fails when told to |
 //! | [`with_verified`] | a request that was really signed and verified |
 //! | [`RequestMessage`], [`ResponseMessage`] | messages as bytes |
@@ -35,6 +36,7 @@ pub mod conformance;
 mod http_message;
 pub mod parties;
 mod peripheral;
+mod poor_files;
 mod requests;
 mod shared_store;
 pub mod simulator;
@@ -42,6 +44,7 @@ pub mod vectors;
 
 pub use http_message::{RequestMessage, ResponseMessage};
 pub use peripheral::PeripheralKey;
+pub use poor_files::PoorFiles;
 pub use requests::with_verified;
 pub use shared_store::{SharedImage, SharedStore};
 

@@ -71,3 +71,7 @@ pub use signature::Signature;
 pub use target::Target;
 pub use text::Text;
 pub use timestamp::Timestamp;
+
+/// The longest configuration in bytes, as a server may serve it: what it is willing to hold for each
+/// device, and far more than a microcontroller can. A device that can hold less says so in a report.
+pub const MAX_CONFIG_LEN: usize = 1024 * 1024;

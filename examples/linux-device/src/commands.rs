@@ -8,9 +8,9 @@ use providore_client::{
     ImageCheck, Parts, Platform, ReqwestSettings, ReqwestTransport, SecretStep, ServerAddress,
     Settings as AgentSettings,
 };
-use providore_pki::manifest::{AuthorKeys, ChunkSize};
+use providore_pki::manifest::AuthorKeys;
 use providore_sign::{SoftwareKey, original};
-use providore_wire::{FirmwareVersion, dns_sd::MAX_PACKET};
+use providore_wire::{FirmwareVersion, MAX_CONFIG_LEN, dns_sd::MAX_PACKET};
 use serde_json::json;
 use tracing::warn;
 
@@ -63,11 +63,8 @@ pub(crate) async fn run(
         _ => None,
     };
     let mut key = key_file.as_ref().map(KeyFile::key);
-    let chunk_len = match settings.authors {
-        Some(_) => ChunkSize::MAX.bytes() as usize,
-        None => DOCUMENT_LEN,
-    };
-    let (mut chunk, mut document) = (vec![0; chunk_len], vec![0; DOCUMENT_LEN]);
+    // What is stored is compared in the first, chunks of an author's firmware are checked in it.
+    let (mut chunk, mut document) = (vec![0; DOCUMENT_LEN], vec![0; DOCUMENT_LEN]);
     let buffers = Buffers {
         chunk: &mut chunk,
         document: &mut document,
@@ -400,7 +397,8 @@ async fn judge_left_over(
     judged.map_err(|error| Failure::local("the trial of new firmware cannot be ended", error))
 }
 
-const DOCUMENT_LEN: usize = 64 * 1024;
+/// The longest configuration, and room for its encryption: 17 bytes for each record of 4096.
+const DOCUMENT_LEN: usize = MAX_CONFIG_LEN + 16 * 1024;
 const MAX_CA_LEN: u64 = 4 * 1024 * 1024;
 const MAX_IMAGE_LEN: u64 = 4 * 1024 * 1024 * 1024;
 

@@ -18,6 +18,7 @@ mod keys;
 mod notices;
 mod output;
 mod random;
+mod room;
 mod settings;
 mod slot;
 mod store;

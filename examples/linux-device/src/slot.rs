@@ -20,7 +20,7 @@ use providore_client::{FirmwareSlot, SlotState, StoreError, VerifiedImage};
 use providore_wire::FirmwareVersion;
 use sha2::{Digest as _, Sha256};
 
-use crate::files;
+use crate::{files, room};
 
 /// The slots in a folder.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(crate) struct FileSlot {
     dir: PathBuf,
     capacity: u64,
     download: Option<Download>,
+    /// Whether the file system was found to have what this takes.
+    is_suitable: bool,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,7 @@ impl FileSlot {
             dir,
             capacity,
             download: None,
+            is_suitable: false,
         }
     }
 
@@ -85,6 +88,25 @@ impl FileSlot {
         if self.running() == Some(a) { b } else { a }
     }
 
+    /// What is fetched already is used again, or cleared before the rest is written.
+    fn check_image(&mut self, length: u64) -> Result<(), StoreError> {
+        if length > self.capacity {
+            return Err(StoreError::full());
+        }
+        files::make_folder(&self.dir).map_err(classify)?;
+        if !self.is_suitable {
+            room::check_abilities(&self.dir)?;
+            self.is_suitable = true;
+        }
+        let here = fs::metadata(self.dir.join(DOWNLOAD)).map_or(0, |data| data.len());
+        let checked = room::check(&self.dir, length.saturating_sub(here));
+        if checked.is_err() {
+            // It would stand in the way of everything else.
+            let _ = files::remove(&self.dir.join(DOWNLOAD));
+        }
+        checked
+    }
+
     fn begin_download(&mut self, keep: u64) -> io::Result<u64> {
         self.download = None;
         files::make_folder(&self.dir)?;
@@ -109,6 +131,7 @@ impl FileSlot {
         if end > self.capacity {
             return Err(StoreError::full());
         }
+        room::check(&self.dir, chunk.len() as u64)?;
         download.file.write_all(chunk).map_err(classify)?;
         download.length = end;
         Ok(())
@@ -182,6 +205,10 @@ impl FirmwareSlot for FileSlot {
 
     async fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
         self.read_at(offset, buffer).map_err(classify)
+    }
+
+    async fn check_room(&mut self, length: u64) -> Result<(), StoreError> {
+        self.check_image(length)
     }
 
     async fn begin(&mut self, _: &FirmwareVersion, keep: u64) -> Result<u64, StoreError> {

@@ -1,6 +1,6 @@
 //! Records as files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use providore_client::{Record, Storage, StoreError};
 
@@ -48,7 +48,8 @@ impl Storage for FileStorage {
         buffer: &'b mut [u8],
     ) -> Result<Option<&'b [u8]>, StoreError> {
         let limit = buffer.len() as u64;
-        let content = files::read(&self.path(record), limit).map_err(classify)?;
+        let path = self.path(record);
+        let content = files::read(&path, limit).map_err(|error| classify(&error, &path))?;
         let mut content = content.map(Zeroizing::new);
         if record == Record::Authority
             && content.is_none()
@@ -69,14 +70,15 @@ impl Storage for FileStorage {
         let path = self.path(record);
         if let (Some(untold), Some(event)) = (&self.untold, event_of(record)) {
             // Before the file: a power cut between the two costs one call too many, never one too few.
-            untold.note(event).map_err(classify)?;
+            let noted = untold.note(event);
+            noted.map_err(|error| classify(&error, &untold.path(event)))?;
         }
-        files::replace(&path, content).map_err(classify)
+        files::replace(&path, content).map_err(|error| classify(&error, &path))
     }
 
     async fn remove(&mut self, record: Record) -> Result<(), StoreError> {
         let path = self.path(record);
-        files::remove(&path).map_err(classify)
+        files::remove(&path).map_err(|error| classify(&error, &path))
     }
 }
 
@@ -122,10 +124,14 @@ impl Untold {
 pub(crate) const CONFIG: &str = "config";
 pub(crate) const CERTIFICATE: &str = "certificate";
 
-fn classify(error: std::io::Error) -> StoreError {
+/// With the path: the error of the system does not have it.
+fn classify(error: &std::io::Error, path: &Path) -> StoreError {
     let kind = match error.kind() {
         std::io::ErrorKind::FileTooLarge | std::io::ErrorKind::StorageFull => StoreError::full(),
         _ => StoreError::failed(),
     };
-    kind.with_source(error)
+    kind.with_source(std::io::Error::new(
+        error.kind(),
+        format!("{}: {error}", path.display()),
+    ))
 }

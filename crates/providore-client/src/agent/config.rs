@@ -1,6 +1,7 @@
 //! The configuration of the day.
 
 use providore_sign::MacKey;
+use providore_wire::Text;
 
 use super::{
     Agent, AgentError, Event,
@@ -29,7 +30,8 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
     ///
     /// The first question of an agent is unconditional, later ones name the tag of the answer
     /// before: since the `Original` dialect does not sign the tag, it is not remembered beyond a
-    /// restart. In the `Signed` dialect the server is told when the application's check refused one.
+    /// restart. In the `Signed` dialect the server is told when the application's check refused one, and when
+    /// one is longer than this device can hold.
     ///
     /// # Errors
     /// [`AgentError`]; what is stored stays.
@@ -38,9 +40,10 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         #[cfg(feature = "config-trial")]
         self.tell_config_failure_or_say(&server).await;
         let outcome = self.fetch_config(&server).await;
-        if let Err(AgentError::Answer(Error::Body(BodyFault::CheckedOut))) = &outcome {
-            let reason = "refused by the application's check";
-            let report = Report::new(Subject::Config, Outcome::Failed, None, reason);
+        if let Err(AgentError::Answer(Error::Body(fault))) = &outcome
+            && let Some(reason) = reason(*fault)
+        {
+            let report = Report::new(Subject::Config, Outcome::Failed, None, reason.as_str());
             self.tell(&server, report).await;
         }
         self.settle(outcome).await
@@ -103,4 +106,19 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         });
         step
     }
+}
+
+/// Why a configuration of the server is of no use here, for its operator. Whatever else is wrong with a
+/// body may have been done to it on the way.
+fn reason(fault: BodyFault) -> Option<Text<64>> {
+    let mut text = Text::new();
+    let written = match fault {
+        BodyFault::CheckedOut => text.push_str("refused by the application's check"),
+        BodyFault::TooLong { limit } => text
+            .push_str("longer than this device can hold: ")
+            .and_then(|()| text.push_number(limit.into()))
+            .and_then(|()| text.push_str(" bytes")),
+        _ => return None,
+    };
+    written.is_ok().then_some(text)
 }

@@ -181,6 +181,10 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
                 self.tell_verdict(server).await?;
                 step
             }
+            Err(AgentError::Slot(error)) => {
+                self.tell_no_place(server, error).await;
+                step
+            }
             _ => step,
         }
     }

@@ -141,6 +141,7 @@ enum StoreKind {
     Full,
     OutOfOrder,
     Mismatch,
+    Unsuitable,
 }
 
 impl StoreError {
@@ -176,12 +177,36 @@ impl StoreError {
         Self::of(StoreKind::Mismatch)
     }
 
+    /// The medium can never do what it is asked: a file system without links, a read-only one.
+    #[must_use]
+    pub const fn unsuitable() -> Self {
+        Self::of(StoreKind::Unsuitable)
+    }
+
     /// Keeps the cause.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Whether the medium can never do what it was asked.
+    #[must_use]
+    pub fn is_unsuitable(&self) -> bool {
+        self.kind == StoreKind::Unsuitable
+    }
+
+    /// What kind of error this is, in words.
+    #[must_use]
+    pub(crate) const fn what(&self) -> &'static str {
+        match self.kind {
+            StoreKind::Failed => "storage failed",
+            StoreKind::Full => "no room in storage",
+            StoreKind::OutOfOrder => "storage was asked out of order",
+            StoreKind::Mismatch => "storage holds something else than was verified",
+            StoreKind::Unsuitable => "storage cannot do what it is asked",
+        }
     }
 
     /// Whether there was no room.
@@ -205,12 +230,7 @@ impl StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            StoreKind::Failed => "storage failed",
-            StoreKind::Full => "no room in storage",
-            StoreKind::OutOfOrder => "storage was asked out of order",
-            StoreKind::Mismatch => "storage holds something else than was verified",
-        })
+        f.write_str(self.what())
     }
 }
 

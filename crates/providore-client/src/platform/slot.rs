@@ -38,6 +38,18 @@ pub trait FirmwareSlot {
     /// A fault of the medium.
     async fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError>;
 
+    /// Finds out whether an image of `length` bytes can be stored and run from here, before its first byte
+    /// is fetched. What was read before stays as it is. The length may be what somebody on the way says.
+    ///
+    /// # Errors
+    /// [`StoreError::full`], [`StoreError::unsuitable`], or a fault of the medium.
+    async fn check_room(&mut self, length: u64) -> Result<(), StoreError> {
+        if length > self.capacity() {
+            return Err(StoreError::full());
+        }
+        Ok(())
+    }
+
     /// Makes room for an image of `version` and keeps the first `keep` bytes of what can be read.
     /// Returns the offset from which it is to be written: `keep`, or less where the medium can only
     /// erase more than that, or holds less. A download that was under way ends.
@@ -107,6 +119,10 @@ impl<F: FirmwareSlot + ?Sized> FirmwareSlot for &mut F {
 
     async fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
         (**self).read(offset, buffer).await
+    }
+
+    async fn check_room(&mut self, length: u64) -> Result<(), StoreError> {
+        (**self).check_room(length).await
     }
 
     async fn begin(&mut self, version: &FirmwareVersion, keep: u64) -> Result<u64, StoreError> {

@@ -274,7 +274,15 @@ impl ConfigStore for JsonStore {
             {
                 return Ok(None);
             }
-            read_bounded(&path, Document::MAX_LEN).map(Some)
+            let read = read_bounded(&path, Document::MAX_LEN);
+            read.map(Some).map_err(|error| match error.kind() {
+                io::ErrorKind::FileTooLarge => {
+                    let (path, most) = (path.display(), Document::MAX_LEN);
+                    let what = format!("{path}: a configuration has at most {most} bytes");
+                    io::Error::new(io::ErrorKind::FileTooLarge, what)
+                }
+                _ => error,
+            })
         })
         .await
         .map_err(fault)?;

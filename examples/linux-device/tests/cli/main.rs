@@ -8,6 +8,7 @@ mod config;
 mod exit_codes;
 mod firmware;
 mod home;
+mod limits;
 mod manifest;
 mod notices;
 mod replaced;

@@ -32,10 +32,13 @@ pub(crate) struct Server {
     secret: &'static str,
     next: Option<&'static str>,
     /// What the author says of firmware 2.0, if anybody did.
-    manifest: Option<Vec<u8>>,
+    pub(crate) manifest: Option<Vec<u8>>,
     /// How far its clock is from that of this machine, in seconds.
     ahead_s: i64,
     certificates: Arc<Mutex<Certificates>>,
+    pub(crate) config: Vec<u8>,
+    /// What was asked for, with what was reported.
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
 }
 
 /// What it knows of certificates.
@@ -79,6 +82,8 @@ impl Server {
             manifest: None,
             ahead_s: 0,
             certificates: Arc::default(),
+            config: b"{\"interval\":60}".to_vec(),
+            asked: Arc::default(),
         }
     }
 
@@ -90,6 +95,9 @@ impl Server {
         if request.target == "/certificates/ca.pem" {
             return Reply::unsigned(200, self.ca.1.as_bytes());
         }
+        let told = String::from_utf8_lossy(&request.body);
+        let line = format!("{} {told}", request.target);
+        self.asked.lock().unwrap().push(line);
         let challenge = self.policy.challenges().issue(self.now(), [1; 8]).unwrap();
         if !self.admit(request) {
             return Reply::unsigned(401, b"").with("providore-challenge", challenge.as_str());
@@ -143,7 +151,7 @@ impl Server {
     fn content(&self, request: &Request) -> Reply {
         let version = request.field("x-firmware-version");
         match (request.target.as_str(), self.next) {
-            ("/config", _) => self.encrypted(b"{\"interval\":60}"),
+            ("/config", _) => self.encrypted(&self.config),
             ("/firmware/check", _) if version == Some("2.0") => Reply::unsigned(204, b""),
             ("/firmware/check", _) if self.manifest.is_some() => {
                 let manifest = self.manifest.as_deref().unwrap_or_default();
@@ -188,7 +196,7 @@ impl Server {
 }
 
 /// A manifest of the image, by an author whose key has this number.
-fn manifest(author: u8, sequence: u64) -> Vec<u8> {
+pub(crate) fn manifest(author: u8, sequence: u64) -> Vec<u8> {
     let (hardware, version) = ("gateway-2".parse().unwrap(), "2.0".parse().unwrap());
     let release = Release::new(hardware, version, sequence);
     let mut builder = ManifestBuilder::new(release).unwrap();
@@ -201,7 +209,7 @@ fn author_key(number: u8) -> AuthorKey {
 }
 
 /// Installs firmware with two authors, 1 and 2, whom the machine trusts.
-fn install(home: &Home, more: &[&str], code: i32) -> (String, String) {
+pub(crate) fn install(home: &Home, more: &[&str], code: i32) -> (String, String) {
     let folder = home.path("firmware");
     let mut arguments = vec!["firmware", "--firmware-dir", folder.to_str().unwrap()];
     let files = [1, 2].map(|number| {
@@ -302,7 +310,7 @@ fn head(request: &Request) -> Option<RequestHead<'_>> {
     RequestHead::parse(request.method, &target, fields).ok()
 }
 
-fn home(change: impl FnOnce(&mut Server)) -> Home {
+pub(crate) fn home(change: impl FnOnce(&mut Server)) -> Home {
     let mut server = Server::new();
     change(&mut server);
     Home::speaking("signed", start(move |request| server.answer(request)))

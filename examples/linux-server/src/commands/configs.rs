@@ -36,7 +36,13 @@ impl Config {
             path.display().to_string()
         };
         let bytes = read_bounded(source, Document::MAX_LEN)
-            .or_fail(format!("read the configuration {shown}"))?;
+            .or_fail(format!("read the configuration {shown}"))
+            .map_err(|failure| {
+                let most = Document::MAX_LEN;
+                failure.hint(format!(
+                    "a configuration has at most {most} bytes (PROTOCOL.md, section 3)"
+                ))
+            })?;
         let bytes = written::without_bom(&bytes);
         serde_json::from_slice::<IgnoredAny>(bytes)
             .or_fail(format!("use {shown} as a configuration"))

@@ -392,3 +392,19 @@ fn nothing_is_made_where_nothing_is() {
     }
     assert!(!place.path("data").exists());
 }
+
+#[test]
+fn a_configuration_over_the_limit_is_refused_with_the_number() {
+    let place = Place::new();
+    place.ok(&["device", "add", "lamp"]);
+    let most = 1_048_576;
+    let text = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
+    let long = place.write("long.json", text(most + 1));
+    let long = long.to_str().unwrap();
+    let told = "a configuration has at most 1048576 bytes";
+    place.fails(&["device", "config", "lamp", long], 1, told);
+    place.fails(&["device", "add", "other", "--config", long], 1, told);
+    assert!(place.devices_json()["other"].is_null());
+    let right = place.write("right.json", text(most));
+    place.ok(&["device", "config", "lamp", right.to_str().unwrap()]);
+}

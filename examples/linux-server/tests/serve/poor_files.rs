@@ -1,54 +1,35 @@
 //! The data folder on a file system that can do little (exFAT, a share of Windows), on a full one, and
-//! after a process was killed. `tests/fuse/poor.py` is such a file system, mounted here.
+//! after a process was killed. `PoorFiles` is such a file system.
 
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     thread,
     time::{Duration, SystemTime},
 };
 
+use providore_testkit::PoorFiles;
 use tempfile::TempDir;
 
 use super::running::Site;
 
-/// A poor file system, mounted until it is dropped.
+/// A poor file system with a data folder in it.
 struct Poor {
+    files: PoorFiles,
     folder: TempDir,
-    process: Child,
 }
 
 impl Poor {
     fn mount(args: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
-        let (source, mount) = (folder.path().join("source"), folder.path().join("mount"));
-        fs::create_dir(&source).unwrap();
-        fs::create_dir(&mount).unwrap();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuse/poor.py");
-        let process = Command::new("/usr/bin/python3")
-            .arg(script)
-            .args([&source, &mount])
-            .args(args)
-            .stdin(Stdio::null())
-            // It complains of each operation that it does not have.
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let poor = Self { folder, process };
-        for _ in 0..100 {
-            let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-            if mounts.contains(poor.path().to_str().unwrap()) {
-                return poor;
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        panic!("not mounted: is /dev/fuse there? apt-get install fuse3 python3-fusepy");
+        let files = PoorFiles::mount(folder.path(), args);
+        Self { files, folder }
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.path().join("mount")
+        self.files.path().to_path_buf()
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -69,17 +50,6 @@ impl Poor {
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{args:?}: {error}");
         String::from_utf8(output.stdout).unwrap()
-    }
-}
-
-impl Drop for Poor {
-    fn drop(&mut self) {
-        let _ = Command::new("fusermount3")
-            .arg("-u")
-            .arg(self.path())
-            .status();
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

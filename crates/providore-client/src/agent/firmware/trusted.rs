@@ -9,7 +9,7 @@ use super::super::{
 };
 use crate::{
     Body, Clock as _, Exchange, FirmwareCheck, FirmwareDownload, FirmwareOutcome,
-    FirmwareSlot as _, Locator as _, Outcome, Parts, Record, Report, Storage as _, Subject,
+    FirmwareSlot as _, Head, Locator as _, Outcome, Parts, Record, Report, Storage as _, Subject,
     Transport as _, VerifiedImage,
 };
 
@@ -77,6 +77,9 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             Err(error) => {
                 // The first error is the one to tell; what is left over, `begin` clears.
                 let _ = slot.abort().await;
+                if let AgentError::Slot(error) = &error {
+                    self.tell_no_place(server, error).await;
+                }
                 return Err(error);
             }
         };
@@ -118,6 +121,11 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
                 opened => opened?,
             };
             let mut receiving = opened.into_image(exchange.into_operation())?;
+            // Nobody signed it: who changes it on the way can end this download, as by cutting it.
+            if let Some(length) = content_length(&answer.head) {
+                let has_room = parts.slot.check_room(length).await;
+                has_room.map_err(AgentError::Slot)?;
+            }
             parts
                 .slot
                 .begin(version, 0)
@@ -137,6 +145,11 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             return Ok(receiving.finish()?);
         }
     }
+}
+
+fn content_length(head: &impl Head) -> Option<u64> {
+    let text = core::str::from_utf8(head.field("content-length")?).ok()?;
+    text.parse().ok()
 }
 
 /// Reads a body to its end, part by part.

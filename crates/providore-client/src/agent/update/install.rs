@@ -67,6 +67,8 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
             return Ok(FirmwareStep::Skipped);
         }
         say(report, &Event::FirmwareOffered(version));
+        let has_room = parts.slot.check_room(contents.image_len()).await;
+        has_room.map_err(AgentError::Slot)?;
 
         // Whole chunks that are there already, each as its author signed it, stay.
         let (length, mut kept) = (contents.image_len(), 0);

@@ -1,11 +1,12 @@
 """A file system with the abilities of exFAT, over a folder: mounted by tests, not by people.
 
-    poor.py SOURCE MOUNT [--room BYTES] [--no-folder-sync]
+    poor.py SOURCE MOUNT [--room BYTES] [--no-folder-sync] [--links]
 
 - names have none of the characters that exFAT refuses, and differ in more than the case of letters
 - there are no hard links, no symbolic links, no modes and no owners
 - nothing is renamed without replacing (RENAME_NOREPLACE): the protocol of FUSE 2 does not have it
 - with --room, writing fails with ENOSPC once so many bytes are there
+- with --links, there are symbolic links
 - with --no-folder-sync, fsync of a folder fails with EINVAL
 """
 
@@ -20,10 +21,11 @@ FORBIDDEN = set('"*/:<>?\\|') | {chr(code) for code in range(32)}
 
 
 class Poor(Operations):
-    def __init__(self, source, room, folder_sync):
+    def __init__(self, source, room, folder_sync, links):
         self.source = source
         self.room = room
         self.folder_sync = folder_sync
+        self.links = links
         self.lock = threading.Lock()
 
     def real(self, path):
@@ -104,7 +106,12 @@ class Poor(Operations):
         raise FuseOSError(errno.EPERM)
 
     def symlink(self, target, source):
-        raise FuseOSError(errno.EPERM)
+        if not self.links:
+            raise FuseOSError(errno.EPERM)
+        os.symlink(source, self.real(target))
+
+    def readlink(self, path):
+        return os.readlink(self.real(path))
 
     def chmod(self, path, mode):
         return 0
@@ -128,6 +135,7 @@ if __name__ == "__main__":
     arguments.add_argument("mount")
     arguments.add_argument("--room", type=int)
     arguments.add_argument("--no-folder-sync", action="store_true")
+    arguments.add_argument("--links", action="store_true")
     given = arguments.parse_args()
-    operations = Poor(os.path.realpath(given.source), given.room, not given.no_folder_sync)
+    operations = Poor(os.path.realpath(given.source), given.room, not given.no_folder_sync, given.links)
     FUSE(operations, given.mount, foreground=True, nothreads=False, default_permissions=False)
