@@ -31,6 +31,7 @@ fn a_hook_that_failed_is_told_again_until_it_ends_well() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "another process is waited for")]
 fn run_tells_what_was_left_untold_though_no_server_answers() {
     let home = Home::new(honest());
     let hook = home.hook(1);
