@@ -207,3 +207,20 @@ fn a_write_waits_for_a_lock_that_is_soon_released() {
         write.join().unwrap().unwrap();
     });
 }
+
+#[test]
+fn the_order_of_the_log_says_what_is_newest_and_not_the_dates() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    // By a clock that was a year ahead, and then right.
+    let mut ahead = entry(1);
+    ahead.at = at(365 * 86_400);
+    block_on(store.append(ahead)).unwrap();
+    append(&store, 2);
+    for store in [store, open(folder.path())] {
+        let all = store.certificates();
+        let order: Vec<_> = all.iter().map(|(entry, _)| entry.serial).collect();
+        assert_eq!(order, [number(1), number(2)]);
+        assert_eq!(serials(&store), order);
+    }
+}

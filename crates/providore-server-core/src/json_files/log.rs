@@ -66,6 +66,8 @@ struct Shared {
 #[derive(Default)]
 struct Index {
     issued: HashMap<DeviceId, Vec<Arc<Issued>>>,
+    /// In the order of the file.
+    all: Vec<Arc<Issued>>,
     serials: HashMap<SerialNumber, Arc<Issued>>,
     revoked: HashMap<SerialNumber, Revocation>,
     forbidden_keys: HashSet<[u8; 32]>,
@@ -194,7 +196,7 @@ impl Log {
             let with_fate = |entry: &Arc<Issued>| {
                 (Arc::clone(entry), index.revoked.get(&entry.serial).copied())
             };
-            index.issued.values().flatten().map(with_fate).collect()
+            index.all.iter().map(with_fate).collect()
         })
     }
 
@@ -300,6 +302,7 @@ impl Index {
         if forbidden.is_some_and(Revocation::forbids_key) {
             self.forbidden_keys.extend(key_sha256(&entry));
         }
+        self.all.push(Arc::clone(&entry));
         let issued = self.issued.entry(entry.device.clone()).or_default();
         issued.push(entry);
     }

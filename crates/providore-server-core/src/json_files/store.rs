@@ -204,11 +204,10 @@ impl JsonStore {
         id.is_ok_and(|id| self.records.find(&id).is_some())
     }
 
-    /// All certificates in the log, each with its revocation by hand, oldest first.
+    /// All certificates in the log, each with its revocation by hand, in the order in which they were
+    /// issued. What is newest that order says, not the dates: a clock may have been wrong.
     pub fn certificates(&self) -> Vec<(Arc<Issued>, Option<Revocation>)> {
-        let mut all = self.log.all();
-        all.sort_by_key(|(entry, _)| (entry.at, entry.serial));
-        all
+        self.log.all()
     }
 }
 

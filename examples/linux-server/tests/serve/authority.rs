@@ -39,7 +39,7 @@ fn start_fails(site: &Site, password: Option<&str>, what: &str) {
         command.env("PROVIDORE_CA_PASSWORD", password);
     }
     let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
-    for _ in 0..200 {
+    for _ in 0..1200 {
         if process.try_wait().unwrap().is_some() {
             break;
         }
