@@ -1,13 +1,16 @@
 //! `Transport` over the reqwest HTTP client.
 
-use alloc::{string::ToString as _, vec::Vec};
+use alloc::{
+    string::{String, ToString as _},
+    vec::Vec,
+};
 use core::time::Duration;
 
 use crate::{Answer, Body, Head, Request, ServerAddress, Transport, TransportError};
 
 /// Requests over HTTP and HTTPS on a tokio runtime.
 ///
-/// Redirects are not followed and nothing is decompressed. `HTTP_PROXY` and its relatives in the
+/// Redirects are not followed (301, 303, 307 and 308 are an error that names the place) and nothing is decompressed. `HTTP_PROXY` and its relatives in the
 /// environment are honoured, as in every client of the system.
 ///
 /// ```no_run
@@ -91,6 +94,9 @@ impl Transport for ReqwestTransport {
             builder = builder.body(request.body().to_vec());
         }
         let mut response = builder.send().await.map_err(classify)?;
+        if let Some(error) = redirection(&response) {
+            return Err(error);
+        }
         let head = ReqwestHead {
             status: response.status().as_u16(),
             fields: core::mem::take(response.headers_mut()),
@@ -148,6 +154,24 @@ impl Body for ReqwestBody {
         Ok(length)
     }
 }
+
+/// A web server in between, or another address: what it says is for the operator, and is not followed,
+/// since the device signed for no other place. 302 is an answer of the `Original` dialect.
+fn redirection(response: &::reqwest::Response) -> Option<TransportError> {
+    let status = response.status().as_u16();
+    let place = response.headers().get("location")?;
+    let place = String::from_utf8_lossy(place.as_bytes());
+    let place: String = place.chars().take(MAX_PLACE).collect();
+    matches!(status, 301 | 303 | 307 | 308).then(|| {
+        TransportError::malformed().with_source(alloc::format!(
+            "the answer is a redirection (status {status}) to {place:?}, which is not followed: set the \
+             server's address to where it leads, if that is right"
+        ))
+    })
+}
+
+/// How much of a foreign address is shown.
+const MAX_PLACE: usize = 200;
 
 fn classify(error: ::reqwest::Error) -> TransportError {
     let kind = if error.is_timeout() {

@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use providore_pki::manifest::ChunkSize;
 use providore_wire::{Dialect, FirmwareVersion, HardwareType};
 
@@ -30,6 +30,35 @@ pub(crate) struct Cli {
     /// Print the version
     #[arg(short = 'v', long, action = ArgAction::Version)]
     version: Option<bool>,
+}
+
+impl Cli {
+    /// Parses the command line. The settings are in the help of the program alone: each command has all
+    /// of them, and would show little else.
+    pub(crate) fn read() -> Self {
+        let mut command = Self::command();
+        // Only now the commands have the settings.
+        command.build();
+        let command = command.mut_subcommands(without_settings);
+        let parsed = Self::from_arg_matches(&command.get_matches());
+        parsed.unwrap_or_else(|error| error.exit())
+    }
+}
+
+fn without_settings(command: clap::Command) -> clap::Command {
+    let pointer = "Settings: `providore-device --help` lists those that every command takes.";
+    let help = command.get_after_help().map(ToString::to_string);
+    let help = help.map_or_else(String::new, |help| format!("{help}\n\n"));
+    command
+        .mut_args(|arg| {
+            if arg.is_global_set() {
+                arg.hide(true)
+            } else {
+                arg
+            }
+        })
+        .mut_subcommands(without_settings)
+        .after_help(format!("{help}{pointer}"))
 }
 
 #[derive(Subcommand)]
@@ -264,8 +293,8 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "N")]
     pub(crate) firmware_sequence: Option<u64>,
 
-    /// Folder for what has no path of its own [default: /var/lib/providore-client for root, else
-    /// ~/.local/state/providore-client]
+    /// Folder for what has no path of its own [default: the `STATE_DIRECTORY` of systemd, else
+    /// /var/lib/providore-client for root, else ~/.local/state/providore-client]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
 

@@ -6,15 +6,16 @@ mod live;
 use providore_client::{
     Agent, AgentError, Buffers, CertificateStep, ConfigStep, Device, Error, FirmwareStep, Identity,
     ImageCheck, Parts, Platform, ReqwestSettings, ReqwestTransport, SecretStep, ServerAddress,
-    Settings as AgentSettings,
+    Settings as AgentSettings, Step,
 };
 use providore_pki::manifest::AuthorKeys;
 use providore_sign::{SoftwareKey, original};
 use providore_wire::{FirmwareVersion, MAX_CONFIG_LEN, dns_sd::MAX_PACKET};
 use serde_json::json;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::{
+    advice::proxy_variable,
     cli::Command,
     clock::SystemClock,
     exit::{Failure, story},
@@ -98,7 +99,7 @@ impl<'a> Host<'a> {
     async fn persist<T>(
         &mut self,
         mut attempt: impl AsyncFnMut(&mut HostAgent<'a>) -> Result<T, AgentError>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, AgentError> {
         if self.settings.server.is_none() {
             for _ in 1..ATTEMPTS {
                 match attempt(&mut self.agent).await {
@@ -107,11 +108,11 @@ impl<'a> Host<'a> {
                     {
                         warn!("looking further: {}", story(&error));
                     }
-                    outcome => return Ok(outcome?),
+                    outcome => return outcome,
                 }
             }
         }
-        Ok(attempt(&mut self.agent).await?)
+        attempt(&mut self.agent).await
     }
 }
 
@@ -142,7 +143,8 @@ impl<'a> Host<'a> {
 
     async fn config(&mut self) -> Result<(), Failure> {
         let attempt = async |agent: &mut HostAgent<'a>| agent.check_config().await;
-        let step = self.persist(attempt).await?;
+        let step = self.persist(attempt).await;
+        let step = step.map_err(|error| Failure::of(Some(Step::Config), &error))?;
         self.after_config(&step).await
     }
 
@@ -301,6 +303,9 @@ fn transport(settings: &Settings) -> Result<ReqwestTransport, Failure> {
         }
         _ => None,
     };
+    if let Some(name) = proxy_variable() {
+        debug!("{name} is set: requests go to that proxy, unless no_proxy names the server");
+    }
     ReqwestTransport::new(&ReqwestSettings {
         roots_pem: roots.as_deref(),
         dangerous_accept_invalid_certificates: settings.insecure,

@@ -3,9 +3,9 @@
 use core::error::Error as StdError;
 use std::process::ExitCode;
 
-use providore_client::{AgentError, CertificateFault, Error};
+use providore_client::{AgentError, CertificateFault, Error, Step};
 
-use crate::whereabouts::NOBODY;
+use crate::{advice::explained, whereabouts::NOBODY};
 
 /// A failure with its exit code, as `--help` documents it.
 #[derive(Debug, thiserror::Error)]
@@ -88,8 +88,14 @@ pub(crate) fn story(error: &dyn StdError) -> String {
 
 impl From<AgentError> for Failure {
     fn from(error: AgentError) -> Self {
-        let code = code_of(&error);
-        let message = match &error {
+        Self::of(None, &error)
+    }
+}
+
+impl Failure {
+    /// What a step ended with.
+    pub(crate) fn of(step: Option<Step>, error: &AgentError) -> Self {
+        let message = match error {
             AgentError::Answer(answer) if answer.is_unauthorized() => {
                 "the server does not accept this device: check --device-id and the secret; \
                  a first Providore needs --dialect original, and the clock right"
@@ -97,7 +103,8 @@ impl From<AgentError> for Failure {
             AgentError::NoServer => NOBODY,
             _ => "not done",
         };
-        Self::new(code, message, Some(error.into()))
+        let message = format!("{message}: {}", explained(step, error));
+        Self::new(code_of(error), message, None)
     }
 }
 

@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+mod advice;
 mod author;
 mod cli;
 mod clock;
@@ -25,9 +26,8 @@ mod store;
 mod whereabouts;
 mod yaml;
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::process::ExitCode;
 
-use clap::Parser as _;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tracing_subscriber::{filter::LevelFilter, fmt};
 
@@ -36,10 +36,10 @@ use crate::{exit::Failure, output::Output, settings::Settings};
 fn main() -> ExitCode {
     // No core dump has the secret in it, and no other process of this user reads it.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::read();
     fmt()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(output::is_coloured())
         .with_target(false)
         .with_max_level(LevelFilter::INFO)
         .without_time()

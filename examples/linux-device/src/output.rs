@@ -1,12 +1,16 @@
 //! What standard output and the log get to see.
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 
 use providore_client::Event;
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
-use crate::exit::{Failure, story};
+use crate::{
+    advice::explained,
+    exit::{Failure, story},
+    settings::variable,
+};
 
 /// Sentences for people, or one JSON object a line for programs.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +51,11 @@ impl Output {
     }
 }
 
+/// Whether the log may be coloured: on a terminal, and unless its user wants none (no-color.org).
+pub(crate) fn is_coloured() -> bool {
+    io::stderr().is_terminal() && variable("NO_COLOR").is_none()
+}
+
 /// Logs what the agent reports.
 pub(crate) fn log(event: &Event<'_>) {
     match event {
@@ -57,7 +66,7 @@ pub(crate) fn log(event: &Event<'_>) {
         Event::Resting { milliseconds } => {
             info!("next look in {} s", milliseconds.div_euclid(1000));
         }
-        Event::Failed { step, error } => warn!("{step}: {}", story(*error)),
+        Event::Failed { step, error } => warn!("{step}: {}", explained(Some(*step), error)),
         Event::CertificateDue => info!("asking for a certificate"),
         Event::FirmwareOffered(version) => info!("downloading firmware {version}"),
         Event::FirmwareSkipped(version) => {

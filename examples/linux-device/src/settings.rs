@@ -230,6 +230,11 @@ fn parse<T: core::str::FromStr<Err: core::fmt::Display>>(
 }
 
 fn default_state_dir(home: Option<&Path>) -> PathBuf {
+    // systemd may name several, with colons between them.
+    let given = variable("STATE_DIRECTORY");
+    if let Some(first) = given.as_deref().and_then(|all| all.split(':').next()) {
+        return PathBuf::from(first);
+    }
     match home {
         Some(home) if home != Path::new("/root") => home.join(".local/state/providore-client"),
         _ => PathBuf::from("/var/lib/providore-client"),

@@ -44,7 +44,7 @@ pub(crate) fn begin(log: &Log) -> Outcome<Logs> {
             let file = open(path).or_fail(format!("write the log {}", path.display()))?;
             (Box::new(file), false)
         }
-        None => (Box::new(io::stderr()), io::stderr().is_terminal()),
+        None => (Box::new(io::stderr()), is_coloured()),
     };
     let queue = Arc::new(Queue::default());
     let written = Arc::clone(&queue);
@@ -66,6 +66,13 @@ pub(crate) fn begin(log: &Log) -> Outcome<Logs> {
     begun.or_fail("begin logging")?;
     log_panics();
     Ok(Logs(queue))
+}
+
+/// On a terminal, and unless its user wants no colours (no-color.org).
+#[expect(clippy::disallowed_methods, reason = "a program reads its environment")]
+fn is_coloured() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !refused
 }
 
 /// A panic is a line of the log as well: the usual message to standard error might block.

@@ -136,3 +136,17 @@ fn streams_that_are_broken_change_no_exit_code() {
         assert_eq!(status.code(), Some(code));
     }
 }
+
+#[test]
+fn the_help_of_a_command_does_not_repeat_the_settings() {
+    let home = Home::new(String::new());
+    let commands: [&[&str]; 4] = [&["config"], &["run"], &["firmware"], &["firmware", "sign"]];
+    for words in commands {
+        let (out, _) = finish(home.bare().args(words).arg("--help"), 0);
+        assert!(!out.contains("--secret-file"), "{out}");
+        assert!(out.contains("`providore-device --help` lists"), "{out}");
+        assert!(out.lines().count() < 50, "{out}");
+    }
+    let (out, _) = finish(home.bare().arg("--help"), 0);
+    assert!(out.contains("--secret-file"), "{out}");
+}

@@ -3,6 +3,7 @@
 
 extern crate alloc;
 
+mod advice;
 mod certificate;
 mod config;
 mod exit_codes;

@@ -151,6 +151,7 @@ impl Server {
     fn content(&self, request: &Request) -> Reply {
         let version = request.field("x-firmware-version");
         match (request.target.as_str(), self.next) {
+            ("/config", _) if self.config.is_empty() => Reply::unsigned(404, b""),
             ("/config", _) => self.encrypted(&self.config),
             ("/firmware/check", _) if version == Some("2.0") => Reply::unsigned(204, b""),
             ("/firmware/check", _) if self.manifest.is_some() => {
