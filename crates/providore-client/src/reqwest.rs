@@ -4,7 +4,11 @@ use alloc::{
     string::{String, ToString as _},
     vec::Vec,
 };
-use core::time::Duration;
+use core::{
+    net::{Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+use std::net::ToSocketAddrs as _;
 
 use crate::{Answer, Body, Head, Request, ServerAddress, Transport, TransportError};
 
@@ -23,6 +27,10 @@ use crate::{Answer, Body, Head, Request, ServerAddress, Transport, TransportErro
 #[derive(Debug, Clone)]
 pub struct ReqwestTransport {
     client: ::reqwest::Client,
+    roots: Option<Vec<::reqwest::Certificate>>,
+    settings: (bool, Duration),
+    /// For the server that was asked last, if its address has a zone.
+    zoned: Option<(ServerAddress, ::reqwest::Client)>,
 }
 
 /// Whom to trust for HTTPS, and how long to wait.
@@ -58,19 +66,113 @@ impl ReqwestTransport {
     /// [`TransportError`] if the roots are not PEM or TLS does not start.
     pub fn new(settings: &ReqwestSettings<'_>) -> Result<Self, TransportError> {
         let timeout = Duration::from_secs(settings.timeout_s.into());
-        let mut builder = ::reqwest::Client::builder()
-            .user_agent(concat!("providore-client/", env!("CARGO_PKG_VERSION")))
-            .redirect(::reqwest::redirect::Policy::none())
-            .connect_timeout(timeout)
-            .read_timeout(timeout)
-            .tls_danger_accept_invalid_certs(settings.dangerous_accept_invalid_certificates);
-        if let Some(roots) = settings.roots_pem {
-            let roots = ::reqwest::Certificate::from_pem_bundle(roots).map_err(classify)?;
-            builder = builder.tls_certs_only(roots);
-        }
-        let client = builder.build().map_err(classify)?;
-        Ok(Self { client })
+        let pem = settings.roots_pem;
+        let roots = pem.map(::reqwest::Certificate::from_pem_bundle);
+        let roots = roots.transpose().map_err(classify)?;
+        let settings = (settings.dangerous_accept_invalid_certificates, timeout);
+        let client = builder(settings, roots.clone()).build().map_err(classify)?;
+        Ok(Self {
+            client,
+            roots,
+            settings,
+            zoned: None,
+        })
     }
+
+    /// Whether this can ever be the address of a server.
+    ///
+    /// # Errors
+    /// [`TransportError`] with the reason.
+    pub fn check_address(server: &ServerAddress) -> Result<(), TransportError> {
+        if Zoned::of(server)?.is_some() {
+            return Ok(());
+        }
+        let parsed = ::reqwest::Url::parse(server.as_str());
+        parsed.map_err(|error| TransportError::request().with_source(error))?;
+        Ok(())
+    }
+
+    /// The client to ask by, and the beginning of the URL; with a zone also the `host` field, which RFC
+    /// 6874 section 4 wants without it.
+    fn client_for(
+        &mut self,
+        server: &ServerAddress,
+    ) -> Result<(&::reqwest::Client, String, Option<String>), TransportError> {
+        let Some(zoned) = Zoned::of(server)? else {
+            return Ok((&self.client, server.to_string(), None));
+        };
+        let url = alloc::format!("http://{MADE_UP}:{}", zoned.address.port());
+        let known = self.zoned.take().filter(|(known, _)| known == server);
+        let known = if let Some(known) = known {
+            known
+        } else {
+            let builder = builder(self.settings, self.roots.clone()).no_proxy();
+            let builder = builder.resolve(MADE_UP, zoned.address);
+            (server.clone(), builder.build().map_err(classify)?)
+        };
+        let (_, client) = self.zoned.insert(known);
+        Ok((client, url, Some(zoned.host)))
+    }
+}
+
+/// The name by which reqwest, whose URLs have no zones, is told a resolved address. Nobody can have it
+/// (RFC 6761 section 6.4).
+const MADE_UP: &str = "zone.invalid";
+
+/// An address with a zone: `http://[fe80::1%25eth0]:3000` (RFC 6874).
+struct Zoned {
+    address: SocketAddr,
+    host: String,
+}
+
+impl Zoned {
+    fn of(server: &ServerAddress) -> Result<Option<Self>, TransportError> {
+        let refuse = |why: &str| TransportError::request().with_source(why);
+        let authority = server.authority();
+        let Some((address, zone)) = authority.split_once("%25") else {
+            return Ok(None);
+        };
+        let (zone, port) = zone
+            .split_once(']')
+            .ok_or_else(|| refuse("no ] behind the zone"))?;
+        let address = address.strip_prefix('[').unwrap_or_default();
+        if address.parse::<Ipv6Addr>().is_err() || zone.is_empty() {
+            return Err(refuse("a zone belongs to an IPv6 address in brackets"));
+        }
+        if server.is_https() {
+            return Err(refuse(
+                "no certificate names an address with a zone: use http",
+            ));
+        }
+        let number = match port.strip_prefix(':') {
+            Some(port) => port.parse().map_err(|_| refuse("the port is no number"))?,
+            None if port.is_empty() => 80,
+            None => return Err(refuse("something else than a port behind the address")),
+        };
+        // Not a look-up: the system reads the address and the name of the interface.
+        let mut found = (alloc::format!("{address}%{zone}"), number)
+            .to_socket_addrs()
+            .map_err(|error| TransportError::unreachable().with_source(error))?;
+        let host = alloc::format!("[{address}]{port}");
+        let address = found.next().ok_or(TransportError::unreachable())?;
+        Ok(Some(Self { address, host }))
+    }
+}
+
+fn builder(
+    (accept_invalid, timeout): (bool, Duration),
+    roots: Option<Vec<::reqwest::Certificate>>,
+) -> ::reqwest::ClientBuilder {
+    let mut builder = ::reqwest::Client::builder()
+        .user_agent(concat!("providore-client/", env!("CARGO_PKG_VERSION")))
+        .redirect(::reqwest::redirect::Policy::none())
+        .connect_timeout(timeout)
+        .read_timeout(timeout)
+        .tls_danger_accept_invalid_certs(accept_invalid);
+    if let Some(roots) = roots {
+        builder = builder.tls_certs_only(roots);
+    }
+    builder
 }
 
 impl Transport for ReqwestTransport {
@@ -82,11 +184,14 @@ impl Transport for ReqwestTransport {
         server: &ServerAddress,
         request: &Request<'_>,
     ) -> Result<Answer<ReqwestHead, ReqwestBody>, TransportError> {
-        let mut url = server.to_string();
+        let (client, mut url, host) = self.client_for(server)?;
         url.push_str(request.target());
         let method = ::reqwest::Method::from_bytes(request.method().as_str().as_bytes())
             .map_err(|error| TransportError::request().with_source(error))?;
-        let mut builder = self.client.request(method, url);
+        let mut builder = client.request(method, url);
+        if let Some(host) = host {
+            builder = builder.header("host", host);
+        }
         for (name, value) in request.fields() {
             builder = builder.header(name, value);
         }

@@ -3,14 +3,20 @@
 use core::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use providore_client::ServerAddress;
+use providore_client::{ReqwestTransport, ServerAddress};
 use providore_pki::{PublicKey, manifest::AuthorKeys};
 use providore_sign::SoftwareKey;
 use providore_wire::{DeviceId, Dialect, FirmwareVersion, HardwareType, written};
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::{author, cli::Options, exit::Failure, files, yaml::SettingsFile};
+use crate::{
+    author,
+    cli::Options,
+    exit::{Failure, story},
+    files,
+    yaml::SettingsFile,
+};
 
 /// Everything the commands go by.
 pub(crate) struct Settings {
@@ -87,7 +93,7 @@ impl Settings {
                 .firmware_sequence
                 .or(file.firmware_sequence)
                 .unwrap_or(0),
-            server: server.map(|server| parse(&server, "server")).transpose()?,
+            server: server.as_deref().map(address).transpose()?,
             interfaces: options.interface,
             device: parse(&device, "device-id")?,
             key,
@@ -113,6 +119,18 @@ impl Settings {
             notices: options.notices.or(file.notices),
             state_dir,
         })
+    }
+}
+
+/// An address that can be asked, now or when its interface is there.
+fn address(text: &str) -> Result<ServerAddress, Failure> {
+    let server = parse(text, "server")?;
+    match ReqwestTransport::check_address(&server) {
+        Err(error) if !error.is_unreachable() => Err(Failure::usage(format!(
+            "server {text:?} cannot be an address: {}",
+            story(&error)
+        ))),
+        _ => Ok(server),
     }
 }
 

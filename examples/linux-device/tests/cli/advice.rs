@@ -81,3 +81,45 @@ fn no_color_is_respected_on_a_terminal() {
         assert_eq!(shown.contains("\u{1b}["), is_coloured, "{shown:?}");
     }
 }
+
+#[test]
+fn an_address_with_a_zone_is_asked_and_the_zone_is_told_to_nobody() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let listener = std::net::TcpListener::bind("[::1]:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let head = BufReader::new(&stream).lines().map(Result::unwrap);
+        let head: Vec<_> = head.take_while(|line| !line.is_empty()).collect();
+        let answer = b"HTTP/1.1 503 no\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        stream.write_all(answer).unwrap();
+        head
+    });
+    // The first interface of a network is its loopback.
+    let home = Home::new(format!("http://[::1%251]:{port}"));
+    let (_, log) = home.check(&["config"], 1);
+    assert!(log.contains("503"), "{log}");
+    let host = format!("host: [::1]:{port}");
+    let head = asked.join().unwrap();
+    assert!(
+        head.iter().any(|line| line.eq_ignore_ascii_case(&host)),
+        "{head:?}"
+    );
+}
+
+#[test]
+fn what_can_never_be_an_address_is_2_with_a_reason() {
+    for (address, why) in [
+        ("http://[::1", "invalid IPv6 address"),
+        ("http://a:99999", "invalid port number"),
+        (
+            "https://[fe80::1%25eth0]",
+            "no certificate names an address with a zone",
+        ),
+        ("http://10.0.0.1%25eth0", "no ] behind the zone"),
+        ("http://[fe80::1%25]", "a zone belongs to an IPv6 address"),
+    ] {
+        let (_, log) = Home::new(String::from(address)).check(&["config"], 2);
+        assert!(log.contains(why), "{log}");
+    }
+}
