@@ -131,7 +131,10 @@ pub(crate) fn issue(ca: &LocalCa, csr: &[u8]) -> Vec<u8> {
 pub(crate) fn issue_for(ca: &LocalCa, csr: &[u8], profile: Profile) -> Vec<u8> {
     let csr = VerifiedCsr::check(csr, &DEVICE.parse().unwrap()).unwrap();
     let validity = Validity::starting_at(now_unix(), 90 * 86_400).unwrap();
-    let serial = SerialNumber::from_entropy(&[9; 16]).unwrap();
+    // Another one for each key.
+    let mut serial = [0; 16];
+    serial.copy_from_slice(&csr.key_fingerprint()[..16]);
+    let serial = SerialNumber::from_entropy(&serial).unwrap();
     let terms = CertificateTerms::new(profile, serial, validity);
     let issued = ca.issue(&csr, &terms).unwrap();
     issued.chain_pem().as_bytes().to_vec()

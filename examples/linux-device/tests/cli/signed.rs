@@ -445,6 +445,19 @@ fn a_compromised_key_is_replaced_together_with_its_certificate() {
 }
 
 #[test]
+fn two_machines_of_one_id_do_not_have_certificates_issued_for_ever() {
+    let (home, _) = certified(Profile::Client);
+    let other = home.path("other");
+    let second = ["--state-dir", other.to_str().unwrap(), "certificate"];
+    let (out, _) = home.check(&second, 0);
+    assert_eq!(out, "New Certificate created!\n");
+    for arguments in [&["certificate"][..], &second] {
+        let (out, _) = home.check(arguments, 0);
+        assert_eq!(out, "Certificate does not need renewing\n");
+    }
+}
+
+#[test]
 fn a_certificate_is_renewed_by_hand() {
     let (home, _) = certified(Profile::Client);
     let (out, _) = home.check(&["certificate", "--renew"], 0);

@@ -149,7 +149,7 @@ impl<'b, K: MacKey, P: Parts> Agent<'b, K, P> {
         };
         match self.ask(&server, CurrentCertificate::new()).await {
             Ok(current) => Certificate::from_pem(leaf_of(current.text()))
-                .is_ok_and(|current| current.serial() == kept.serial()),
+                .is_ok_and(|current| !supersedes(&current, kept)),
             Err(AgentError::Answer(Error::Declined { status: 404, .. })) => false,
             Err(_) => true,
         }
@@ -307,6 +307,16 @@ fn advice<K: MacKey>(device: &Device<K>, kept: &Certificate, now_unix: u64) -> R
 
 /// Conflict (RFC 9110, 15.5.10): the key of the request was revoked.
 const KEY_REVOKED: u16 = 409;
+
+/// Whether the certificate that the server hands out shows that the kept one does not count any more.
+///
+/// A newer one for another key does not: it is that of another holder of this id, and two who took
+/// turns would have certificates issued for ever.
+fn supersedes(current: &Certificate, kept: &Certificate) -> bool {
+    let is_own = current.public_key_spki_der() == kept.public_key_spki_der();
+    let is_older = current.not_before_unix() < kept.not_before_unix();
+    current.serial() != kept.serial() && (is_own || is_older)
+}
 
 /// The first certificate of a chain.
 fn leaf_of(pem: &str) -> &str {
