@@ -62,8 +62,9 @@ fn check(clock: MemoryClock, settings: Settings, expected: &[&str]) {
     // The server was asked whether it still vouches for it, and nothing else.
     let world = world.borrow();
     let asked = world.targets();
-    assert_eq!(asked[..expected.len()], *expected);
-    assert_eq!(asked[expected.len()..], ["/certificate"]);
+    let (first, second) = asked.split_at(expected.len());
+    assert_eq!(first, expected);
+    assert_eq!(second, ["/certificate"]);
 }
 
 #[test]
