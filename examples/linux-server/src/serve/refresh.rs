@@ -29,7 +29,10 @@ pub(super) async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = stopped.changed() => return note_the_time(&app, State::Ended).await,
+            _ = stopped.changed() => {
+                note_presence(&app).await;
+                return note_the_time(&app, State::Ended).await;
+            }
         }
         if !refresh(&app).await {
             return;
@@ -43,6 +46,9 @@ pub(super) async fn keep_fresh(app: Arc<App>, mut stopped: watch::Receiver<bool>
         count = count.wrapping_add(1);
         if count.is_multiple_of(TICKS_PER_DAY) {
             ca::warn_of_dates(&app.ca_validity);
+        }
+        if count.is_multiple_of(app.presence.interval_s().saturating_mul(2)) {
+            note_presence(&app).await;
         }
         if count.is_multiple_of(TICKS_PER_NOTE) {
             app.addresses.forget_idle();
@@ -76,16 +82,20 @@ async fn refresh(app: &Arc<App>) -> bool {
     true
 }
 
-async fn note_the_time(app: &Arc<App>, state: State) {
+async fn note_presence(app: &Arc<App>) {
     let app = Arc::clone(app);
     let note = move || {
-        app.last_seen.note_or_say(clock::now(), state);
         let devices = app.server.store();
-        let stored = app.presence.store(|id| devices.knows(id));
-        if let Err(error) = stored {
-            tracing::error!(%error, "what devices were heard of cannot be written down");
+        if let Err(error) = app.presence.store(|id| devices.knows(id)) {
+            tracing::error!(%error, "when devices were heard cannot be written down");
         }
     };
+    let _ = tokio::task::spawn_blocking(note).await;
+}
+
+async fn note_the_time(app: &App, state: State) {
+    let last_seen = app.last_seen.clone();
+    let note = move || last_seen.note_or_say(clock::now(), state);
     // What it has to say it has said.
     let _ = tokio::task::spawn_blocking(note).await;
 }
