@@ -182,6 +182,30 @@ fn a_server_that_ignores_ranges_is_not_written_over() {
 }
 
 #[test]
+fn a_proxy_that_drops_ranges_costs_a_whole_download_and_no_update() {
+    let meter = Meter::default();
+    let (inner, first) = (meter.clone(), Cell::new(true));
+    let link = move |request: &MemoryRequest, answer: MemoryAnswer| {
+        let is_image = request.target.starts_with("/firmware?");
+        let until = (is_image && first.get()).then(|| {
+            first.set(false);
+            request_len(request) + head_len(&answer) + 2500
+        });
+        inner.pass(request, answer, until)
+    };
+    let mut bench = bench(offer(4500), Rc::new(RefCell::new(link)));
+    bench.publisher.look(|inner| inner.drops_ranges = true);
+    bench.live(4);
+    assert_eq!(bench.flash.running(), image_of("2.0.0", 4500));
+    assert_eq!(bench.flash.slot.written(), 4500, "nothing twice");
+    assert_eq!(
+        bench.publisher.look(|inner| inner.sent.clone()),
+        [(0, 4500), (0, 4500)]
+    );
+    assert_eq!(bench.version().as_str(), "2.0.0");
+}
+
+#[test]
 fn a_download_goes_on_after_a_restart_from_the_last_whole_chunk() {
     let meter = Meter::default();
     let (inner, left) = (meter.clone(), Cell::new(4));

@@ -39,7 +39,15 @@ impl<K: MacKey, P: Parts> Agent<'_, K, P> {
         let server = self.approach().await?;
         #[cfg(feature = "config-trial")]
         self.tell_config_failure_or_say(&server).await;
-        let outcome = self.fetch_config(&server).await;
+        let mut outcome = self.fetch_config(&server).await;
+        // A proxy that drops `if-none-match` makes the signature wrong, and so would a wrong secret: it
+        // costs one more question to tell them apart.
+        if let Err(AgentError::Answer(error)) = &outcome
+            && error.is_unauthorized()
+            && self.tag.take().is_some()
+        {
+            outcome = self.fetch_config(&server).await;
+        }
         if let Err(AgentError::Answer(Error::Body(fault))) = &outcome
             && let Some(reason) = reason(*fault)
         {

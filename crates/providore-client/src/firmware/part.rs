@@ -23,6 +23,7 @@ pub struct FirmwarePart<'v> {
     tag: EntityTag,
     from: u64,
     length: u64,
+    /// Empty: the whole image is asked for.
     range: Text<MAX_RANGE>,
 }
 
@@ -45,6 +46,13 @@ impl<'v> FirmwarePart<'v> {
             length,
             range,
         }
+    }
+
+    /// Asks for the whole image, of which the bytes before `from` are passed over: for a way to the
+    /// server on which `Range` gets lost, and with it the signature that covers it.
+    pub fn without_range(mut self) -> Self {
+        self.range = Text::new();
+        self
     }
 
     /// `bytes F-L/N` (RFC 9110 section 14.4), as the answer must have it.
@@ -73,7 +81,8 @@ impl Question for FirmwarePart<'_> {
     }
 
     fn part(&self) -> Option<(&str, &EntityTag)> {
-        (self.from > 0).then_some((self.range.as_str(), &self.tag))
+        let range = self.range.as_str();
+        (!range.is_empty()).then_some((range, &self.tag))
     }
 
     fn is_signed_only(&self) -> bool {

@@ -459,3 +459,25 @@ fn a_replacement_that_another_agent_ended_is_ended() {
     });
     assert_eq!(events.iter().filter(|event| *event == "Failed").count(), 0);
 }
+
+#[test]
+fn a_proxy_that_drops_if_none_match_does_not_keep_a_device_from_its_configuration() {
+    let world = World::new();
+    let there = Rc::clone(&world);
+    let mut platform = platform_in(&world, MemoryClock::new(at(0)));
+    platform.transport = providore_client::memory::MemoryTransport::new(Box::new(
+        move |mut request: MemoryRequest| {
+            request.fields.retain(|(name, _)| name != "if-none-match");
+            there.borrow_mut().deliver(request)
+        },
+    ));
+    with_agent(device(), platform, settings(), |agent| {
+        let step = run(agent.check_config()).unwrap();
+        assert_eq!(step, ConfigStep::Stored);
+        // The second names the tag of the first: refused, over a challenge too, and then asked without.
+        let step = run(agent.check_config()).unwrap();
+        assert_eq!(step, ConfigStep::Kept);
+    });
+    let asked = world.borrow().asked.len();
+    assert!((3..=4).contains(&asked), "{asked} questions");
+}

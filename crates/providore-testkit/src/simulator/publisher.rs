@@ -109,6 +109,8 @@ pub struct Inner {
     pub offer: Option<Offer>,
     /// Whether a part is answered with the whole.
     pub ignores_ranges: bool,
+    /// Whether a proxy in front takes `Range` and `If-Range` out of requests.
+    pub drops_ranges: bool,
     /// Whether nobody is answered.
     pub is_down: bool,
     /// What its clock shows.
@@ -148,6 +150,7 @@ impl Publisher {
         Self(Rc::new(RefCell::new(Inner {
             offer,
             ignores_ranges: false,
+            drops_ranges: false,
             is_down: false,
             now: at(0),
             reports: Vec::new(),
@@ -184,6 +187,12 @@ impl Inner {
         if self.is_down {
             return Err(TransportError::unreachable());
         }
+        let mut request = request.clone();
+        if self.drops_ranges {
+            let is_dropped = |name: &str| matches!(name, "range" | "if-range");
+            request.fields.retain(|(name, _)| !is_dropped(name));
+        }
+        let request = &request;
         let target = Target::parse(&request.target).expect("a target");
         let bytes = request.fields.iter();
         let bytes = bytes.map(|(name, value)| (name.as_str(), value.as_bytes()));
