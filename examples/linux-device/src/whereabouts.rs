@@ -75,32 +75,39 @@ impl Locator for Whereabouts<'_> {
     }
 }
 
-/// A socket on these interfaces; if none are named, on all that have an IPv4 address, loopback among
-/// them.
+/// Sockets on the interfaces that have these addresses; if none are named, on all interfaces, loopback
+/// among them. Over IPv4 and IPv6, as far as an interface has them.
 pub(crate) fn multicast(chosen: &[Ipv4Addr]) -> Result<TokioMulticast, Failure> {
-    let addresses = match chosen {
-        [] => addresses(),
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
+        warn!("the interfaces of this machine cannot be listed: {error}");
+        Vec::new()
+    });
+    let v4 = |interface: &if_addrs::Interface| match interface.ip() {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    };
+    let addresses: Vec<Ipv4Addr> = match chosen {
+        [] => interfaces.iter().filter_map(v4).collect(),
         chosen => chosen.to_vec(),
     };
-    TokioMulticast::bind(&addresses).map_err(|error| {
+    let is_chosen = |name: &str| {
+        let mut own = interfaces.iter().filter(|interface| interface.name == name);
+        chosen.is_empty()
+            || own.any(|interface| v4(interface).is_some_and(|ip| chosen.contains(&ip)))
+    };
+    let v6 = interfaces
+        .iter()
+        .filter(|interface| interface.ip().is_ipv6() && is_chosen(&interface.name));
+    let mut indices: Vec<u32> = v6.filter_map(|interface| interface.index).collect();
+    indices.sort_unstable();
+    indices.dedup();
+    TokioMulticast::bind_dual(&addresses, &indices).map_err(|error| {
         Failure::local(
             "servers cannot be searched for: is the network up, and does another program hold UDP \
              port 5353 for itself? A server's address can be given with --server",
             error,
         )
     })
-}
-
-fn addresses() -> Vec<Ipv4Addr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        warn!("the interfaces of this machine cannot be listed: {error}");
-        Vec::new()
-    });
-    let v4 = |interface: if_addrs::Interface| match interface.ip() {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    };
-    interfaces.into_iter().filter_map(v4).collect()
 }
 
 /// The fingerprint of the pinned CA, if it is one certificate.

@@ -237,3 +237,36 @@ fn a_server_that_starts_before_its_network_is_found() {
     assert!(said.status.success(), "{said:?}");
     assert!(text.contains("http://10.88.0.1:3000"), "{text}");
 }
+
+#[test]
+#[ignore = "needs a network namespace, and `cargo build --bin providore-server`"]
+fn a_server_in_a_network_of_ipv6_alone_is_found_and_asked() {
+    let (server, device) = (server_program(), env!("CARGO_BIN_EXE_providore-device"));
+    let folder = tempfile::tempdir().unwrap();
+    // The two ends of a cable in two networks; the server hands its secret over in a file.
+    let story = format!(
+        "set -e; export PROVIDORE_DATA='{data}/d'
+         '{server}' device add lamp --no-qr --json | sed 's/.*\"secret\":\"\\([^\"]*\\)\".*/\\1/' > '{data}/s'
+         chmod 600 '{data}/s'; echo '{{\"over\":6}}' | '{server}' device config lamp -
+         ip link set lo up; ip link add here type veth peer name there
+         unshare --net sleep 60 & other=$!; sleep 0.5
+         ip link set there netns $other
+         nsenter --net=/proc/$other/ns/net ip link set lo up
+         nsenter --net=/proc/$other/ns/net ip -6 addr add fe80::2/64 dev there nodad
+         nsenter --net=/proc/$other/ns/net ip link set there up
+         ip -6 addr add fe80::1/64 dev here nodad; ip link set here up; sleep 2
+         '{server}' serve --http '[::]:3000' 2>'{data}/log' & serving=$!
+         sleep 3
+         nsenter --net=/proc/$other/ns/net '{device}' --device-id lamp --secret-file '{data}/s' --state-dir '{data}/st' config || found=$?
+         kill $serving $other; cat '{data}/st/config.json'; exit ${{found-0}}",
+        server = server.display(),
+        data = folder.path().display(),
+    );
+    let said = Command::new("unshare")
+        .args(["--map-root-user", "--net", "sh", "-c", &story])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success(), "{said:?}");
+    assert!(text.contains("{\"over\":6}"), "{text}");
+}

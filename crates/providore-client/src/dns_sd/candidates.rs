@@ -1,6 +1,6 @@
 //! Addresses that were heard of: few, each once, the likely ones first.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use providore_wire::dns_sd::{Announcement, Fingerprint};
 
@@ -40,17 +40,18 @@ pub(super) const PLACES: usize = 8;
 const PLACES_OF_A_SOURCE: usize = 3;
 
 impl Candidates {
-    /// Takes the addresses of an announcement, as far as they can be a server's.
+    /// Takes the addresses of an announcement, as far as they can be a server's. It was heard on the
+    /// interface `zone` (RFC 4007, section 11), or on one that has no number (0).
     pub(super) fn hear(
         &mut self,
         announced: &Announcement<'_>,
-        source: IpAddr,
+        (source, zone): (IpAddr, u32),
         expected: Option<&Fingerprint>,
         entropy: &mut (impl Entropy + ?Sized),
     ) {
         let usable = announced.path() == "/" && announced.version() == Announcement::VERSION;
         for &address in announced.addresses() {
-            if !usable || !is_plausible(address, source) {
+            if !usable || !is_plausible(address, source, zone) {
                 continue;
             }
             let likely = Likely {
@@ -59,7 +60,7 @@ impl Candidates {
                 is_v4: address.is_ipv4(),
             };
             let candidate = Candidate {
-                address: SocketAddr::new(address, announced.port()),
+                address: in_zone(address, announced.port(), zone),
                 source,
                 likely,
                 tried: false,
@@ -136,17 +137,22 @@ impl Candidates {
     }
 }
 
+/// An address that means something on one link alone is that of the link on which it was heard.
+fn in_zone(address: IpAddr, port: u16, zone: u32) -> SocketAddr {
+    match address {
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => SocketAddrV6::new(v6, port, 0, zone).into(),
+        other => SocketAddr::new(other, port),
+    }
+}
+
 /// Whether a server of the local network can have this address. One on the internet counts only if
 /// it speaks for itself: else an announcement would send all devices here to somebody's door.
-fn is_plausible(address: IpAddr, source: IpAddr) -> bool {
+fn is_plausible(address: IpAddr, source: IpAddr, zone: u32) -> bool {
     match address {
         IpAddr::V4(v4) if v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast() => false,
+        IpAddr::V6(v6) if v6.is_unspecified() || v6.is_multicast() => false,
         // Without its interface such an address leads nowhere.
-        IpAddr::V6(v6)
-            if v6.is_unspecified() || v6.is_multicast() || v6.is_unicast_link_local() =>
-        {
-            false
-        }
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => address == source && zone != 0,
         // Nobody but this machine may speak of this machine.
         _ if address.is_loopback() => source.is_loopback(),
         IpAddr::V4(v4) => address == source || v4.is_private() || v4.is_link_local(),

@@ -216,7 +216,11 @@ impl Search {
         let Ok(response) = Response::parse(datagram) else {
             return;
         };
-        let source = source.ip().to_canonical();
+        let zone = match source {
+            SocketAddr::V6(v6) => v6.scope_id(),
+            SocketAddr::V4(_) => 0,
+        };
+        let source = (source.ip().to_canonical(), zone);
         for announced in response.announcements().flatten() {
             self.candidates
                 .hear(&announced, source, self.expected.as_ref(), entropy);
@@ -289,8 +293,15 @@ impl Search {
 }
 
 fn http(address: SocketAddr) -> Option<ServerAddress> {
-    let mut text = Text::<64>::new();
-    write!(text, "http://{address}").ok()?;
+    let mut text = Text::<80>::new();
+    match address {
+        // A zone is written as RFC 6874 has it.
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+            let (ip, zone, port) = (v6.ip(), v6.scope_id(), v6.port());
+            write!(text, "http://[{ip}%25{zone}]:{port}").ok()?;
+        }
+        other => write!(text, "http://{other}").ok()?,
+    }
     text.as_str().parse().ok()
 }
 
