@@ -154,7 +154,8 @@ impl LocalCa {
     /// which has issued nothing but issuing certificates.
     ///
     /// # Errors
-    /// Those of [`CertificateAuthority::sign_revocation_list`], [`CaError::Validity`].
+    /// Those of [`sign_revocation_list`](super::CertificateAuthority::sign_revocation_list),
+    /// [`CaError::Validity`].
     pub fn list_until(&self, end_unix: u64, now_unix: u64) -> Result<RevocationList, CaError> {
         let lifetime_s = end_unix.saturating_sub(now_unix);
         // The number rises with the clock, so that it rises without being stored.
