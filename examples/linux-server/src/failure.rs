@@ -87,17 +87,26 @@ fn hint_for(error: &io::Error) -> &'static str {
     }
 }
 
+impl Failure {
+    /// For programs: what happened, and what to do.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({"error": self.story(), "hint": self.hint})
+    }
+
+    /// What was tried, and all that it failed of, in one line.
+    fn story(&self) -> String {
+        let source = self.source.as_ref();
+        let first = source.map(|error| &**error as &dyn std::error::Error);
+        let causes = std::iter::successors(first, |error| error.source());
+        causes.fold(self.what.clone(), |story, cause| {
+            format!("{story}: {cause}")
+        })
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.what)?;
-        let mut source = self
-            .source
-            .as_ref()
-            .map(|error| &**error as &dyn std::error::Error);
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
+        f.write_str(&self.story())?;
         if let Some(hint) = &self.hint {
             write!(f, "\n  {hint}")?;
         }

@@ -61,7 +61,8 @@ struct Common {
         default_value = "./providore-data"
     )]
     data: PathBuf,
-    /// Print JSON for programs instead of text for people.
+    /// Print JSON for programs instead of text for people; an error is one line of it on standard
+    /// error.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -97,10 +98,15 @@ enum Command {
 fn main() -> ExitCode {
     resources::keep_secrets_in_memory();
     let cli = Cli::parse();
+    let json = cli.common.json;
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            logs::last_words(format!("providore-server: {failure}"));
+            logs::last_words(if json {
+                failure.to_json().to_string()
+            } else {
+                format!("providore-server: {failure}")
+            });
             ExitCode::FAILURE
         }
     }

@@ -220,6 +220,17 @@ fn an_id_that_cannot_be_is_refused_with_what_is_allowed() {
 }
 
 #[test]
+fn an_error_is_json_for_programs() {
+    let place = Place::new();
+    place.ok(&["device", "add", "lamp"]);
+    let said = place.run(&["device", "add", "lamp", "--json"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
+    let error: Value = serde_json::from_str(&said.err).unwrap();
+    assert_eq!(error["error"], "there is a device lamp already");
+    assert!(error["hint"].as_str().unwrap().contains("rotate-secret"));
+}
+
+#[test]
 fn a_slip_in_the_devices_file_is_named_by_every_command() {
     let place = Place::new();
     place.write(
