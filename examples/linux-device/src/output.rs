@@ -1,5 +1,6 @@
 //! What standard output and the log get to see.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 
 use providore_client::Event;
@@ -59,6 +60,10 @@ pub(crate) fn is_coloured() -> bool {
 /// Logs what the agent reports.
 pub(crate) fn log(event: &Event<'_>) {
     match event {
+        Event::FirmwareProgress { written } => return show_progress(*written),
+        _ => end_progress(),
+    }
+    match event {
         Event::Server(server) => info!("asking {server}"),
         Event::Waiting { milliseconds } => {
             info!("waiting {} s before asking", milliseconds.div_euclid(1000));
@@ -91,5 +96,27 @@ pub(crate) fn log(event: &Event<'_>) {
         Event::SecretReplaced => info!("the secret has been replaced"),
         Event::SecretForgotten => info!("the secret stays: the server took the next one back"),
         _ => {}
+    }
+}
+
+/// The last count of a download that was shown, in MiB; 0 if none was.
+static SHOWN: AtomicU64 = AtomicU64::new(0);
+
+const MIB: u64 = 1024 * 1024;
+
+/// Counts the MiB of a download on one line of a terminal.
+fn show_progress(written: u64) {
+    let whole = written.div_euclid(MIB);
+    if whole == 0 || !io::stderr().is_terminal() || SHOWN.swap(whole, Ordering::Relaxed) == whole {
+        return;
+    }
+    // Not worth failing for.
+    let _ = write!(io::stderr(), "\r{whole} MiB");
+}
+
+/// What is said next begins on a line of its own.
+fn end_progress() {
+    if SHOWN.swap(0, Ordering::Relaxed) > 0 {
+        let _ = writeln!(io::stderr());
     }
 }

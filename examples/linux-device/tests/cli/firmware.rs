@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     home::{Home, is_there},
-    server::{IMAGE, Reply, authority, honest, start},
+    server::{IMAGE, Reply, answer, authority, honest, start},
 };
 
 fn link(home: &Home) -> String {
@@ -104,7 +104,7 @@ fn an_image_that_is_cut_off_or_forged_changes_nothing() {
     for change in changes {
         let ca = authority();
         let home = Home::new(start(move |request| {
-            let mut reply = crate::server::answer(&ca, request);
+            let mut reply = answer(&ca, request);
             if request.target.starts_with("/firmware?") {
                 change(&mut reply);
             }
@@ -124,4 +124,45 @@ fn firmware_needs_a_folder() {
     let home = Home::new(honest());
     home.check(&["firmware"], 2);
     assert!(!is_there(Path::new("slot-a")));
+}
+
+#[test]
+fn a_long_download_is_counted_on_a_terminal_and_in_no_log() {
+    let mut image = b"\x7FELF".to_vec();
+    image.resize(3 * 1024 * 1024 + 5, 7);
+    let server = start(move |request| {
+        if request.target.starts_with("/firmware?") {
+            return Reply::signed(200, &image);
+        }
+        answer(&authority(), request)
+    });
+    let counts = ["\r1 MiB", "\r2 MiB", "\r3 MiB\r\n"];
+    for on_terminal in [true, false] {
+        let home = Home::new(server.clone());
+        let secret = home.write("secret", crate::server::SECRET);
+        let line = format!(
+            "{} firmware --dialect original --server {server} --device-id {} --secret-file {secret} \
+             --firmware-dir {} --state-dir {}",
+            env!("CARGO_BIN_EXE_providore-device"),
+            crate::server::DEVICE,
+            home.path("firmware").display(),
+            home.path("state").display(),
+        );
+        // A terminal of its own for the program, or a pipe.
+        let mut command = if on_terminal {
+            let mut terminal = std::process::Command::new("script");
+            terminal.args(["-qec", &line, "/dev/null"]);
+            terminal
+        } else {
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &format!("{line} 2>&1")]);
+            shell
+        };
+        let output = command.env("HOME", home.path("")).output().unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(shown.contains("installed"), "{shown}");
+        for count in counts {
+            assert_eq!(shown.contains(count), on_terminal, "{count:?} in {shown:?}");
+        }
+    }
 }
