@@ -31,11 +31,7 @@ impl SystemClock {
 
 impl Clock for SystemClock {
     fn now(&mut self) -> Option<Timestamp> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the application's one clock"
-        )]
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        let since = system_time().duration_since(UNIX_EPOCH).ok()?;
         let seconds = i64::try_from(since.as_secs()).ok()?;
         (seconds > self.earliest)
             .then(|| Timestamp::from_unix(seconds))
@@ -46,10 +42,53 @@ impl Clock for SystemClock {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// A timer stands still while the machine sleeps, and the clock goes on: whichever says first that
+    /// the time is over is believed.
     async fn sleep_ms(&mut self, milliseconds: u64) {
-        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        let began = system_time();
+        let mut left = Duration::from_millis(milliseconds);
+        while !left.is_zero() && !is_over(began, system_time(), milliseconds) {
+            let slice = left.min(LOOK_EVERY);
+            tokio::time::sleep(slice).await;
+            left = left.saturating_sub(slice);
+        }
     }
 }
 
+/// Whether so many milliseconds have passed by the clock; one that was set back says nothing.
+fn is_over(began: SystemTime, now: SystemTime, milliseconds: u64) -> bool {
+    let passed = now.duration_since(began);
+    passed.is_ok_and(|passed| passed >= Duration::from_millis(milliseconds))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the application's one clock"
+)]
+fn system_time() -> SystemTime {
+    SystemTime::now()
+}
+
+/// How often the clock is looked at in a long rest.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
 // 2025-01-01
 const EARLIEST: i64 = 1_735_689_600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_is_over_when_the_clock_says_so_and_not_when_it_was_set_back() {
+        let began = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let later = |seconds| began + Duration::from_secs(seconds);
+        assert!(!is_over(began, later(3599), 3_600_000));
+        assert!(is_over(began, later(3600), 3_600_000));
+        assert!(
+            is_over(began, later(86_400), 3_600_000),
+            "the machine slept"
+        );
+        assert!(!is_over(later(60), began, 1), "set back");
+    }
+}

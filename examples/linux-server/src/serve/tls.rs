@@ -10,13 +10,13 @@ use providore_pki::{
     CertificateAuthority as _, LocalCa, Profile, SerialNumber, SoftwareKey, Validity, VerifiedCsr,
     ca::CertificateTerms, csr, profile::AltName,
 };
-use providore_wire::DeviceId;
+use providore_wire::{DeviceId, Timestamp};
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
@@ -29,8 +29,17 @@ use crate::{
 /// How long a certificate from our own CA lasts; it is replaced every day.
 const OWN_LIFETIME_S: u64 = 30 * 86_400;
 
-/// How often the files are read again, or our own certificate is renewed.
-const FRESHEN_EVERY: Duration = Duration::from_secs(86_400);
+/// How often the files are read again, or our own certificate is renewed, in seconds by the clock: a
+/// timer stands still while the machine sleeps, and knows nothing of a clock that was set.
+const FRESHEN_EVERY_S: i64 = 86_400;
+
+/// How often the clock is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Whether what was made then has to be made anew: a day has passed, or the clock was set back.
+fn is_due(made: Timestamp, now: Timestamp) -> bool {
+    !(0..FRESHEN_EVERY_S).contains(&now.seconds_since(made))
+}
 
 /// The certificate and key in use.
 pub(super) struct Material {
@@ -81,13 +90,18 @@ impl Material {
 
 /// Renews the certificate every day; while that fails, the last good one stays.
 pub(super) async fn keep_fresh(material: Arc<Material>, mut stopped: watch::Receiver<bool>) {
-    let mut days = tokio::time::interval(FRESHEN_EVERY);
-    days.tick().await;
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut made = clock::now();
     loop {
         tokio::select! {
-            _ = days.tick() => {}
+            _ = looks.tick() => {}
             _ = stopped.changed() => return,
         }
+        if !is_due(made, clock::now()) {
+            continue;
+        }
+        made = clock::now();
         match material.source.config() {
             Ok(config) => {
                 *material
@@ -190,4 +204,25 @@ fn own_names(given: &[String]) -> Outcome<Vec<AltName>> {
             .filter_map(|name| name.parse().ok()),
     );
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_renewed_by_the_clock_and_not_by_a_timer() {
+        let at = |unix| Timestamp::from_unix(unix).unwrap();
+        let made = at(1_800_000_000);
+        for (later, due) in [
+            (0, false),
+            (FRESHEN_EVERY_S - 1, false),
+            (FRESHEN_EVERY_S, true),
+            // The machine slept for a month; the clock was set back by an hour.
+            (30 * FRESHEN_EVERY_S, true),
+            (-3600, true),
+        ] {
+            assert_eq!(is_due(made, made.saturating_add(later)), due, "{later}");
+        }
+    }
 }
